@@ -1,0 +1,3 @@
+"""gmlib: the library that the book teaches from."""
+
+__version__ = "0.1.0"
