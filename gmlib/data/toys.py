@@ -1,0 +1,82 @@
+"""Point clouds in the plane, made on the spot: ``n`` points, shape ``(n, 2)``, about unit scale."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from gmlib.core import check_count, check_positive
+from gmlib.targets import GaussianMixture
+
+
+def moons(n: int, noise: float = 0.1, generator: torch.Generator | None = None) -> Tensor:
+    """Two half circles that reach into each other.
+
+    Example:
+        >>> moons(5).shape
+        torch.Size([5, 2])
+    """
+    t = math.pi * torch.rand(check_count(n, "n"), generator=generator)
+    lower = _coin(n, generator)
+    x = torch.stack([t.cos() + lower - 0.5, torch.where(lower.bool(), 0.25 - t.sin(), t.sin() - 0.25)], -1)
+    return x + noise * torch.randn(n, 2, generator=generator)
+
+
+def spirals(n: int, noise: float = 0.05, generator: torch.Generator | None = None) -> Tensor:
+    """Two arms of a spiral, each the other turned by half a circle.
+
+    Example:
+        >>> spirals(5).shape
+        torch.Size([5, 2])
+    """
+    t = 3 * math.pi * torch.rand(check_count(n, "n"), generator=generator).sqrt()
+    arm = 2 * _coin(n, generator) - 1
+    x = (arm * t / (3 * math.pi)).unsqueeze(-1) * torch.stack([t.cos(), t.sin()], -1) * 2
+    return x + noise * torch.randn(n, 2, generator=generator)
+
+
+def checkerboard(n: int, generator: torch.Generator | None = None) -> Tensor:
+    """Uniform on the eight dark squares of a 4x4 board on [-2, 2]^2: the density is 1/8 there.
+
+    Example:
+        >>> checkerboard(5).shape
+        torch.Size([5, 2])
+    """
+    column = torch.randint(4, (check_count(n, "n"),), generator=generator)
+    row = 2 * torch.randint(2, (n,), generator=generator) + column % 2
+    return torch.stack([column, row], -1) - 2 + torch.rand(n, 2, generator=generator)
+
+
+def pinwheel(n: int, arms: int = 5, generator: torch.Generator | None = None) -> Tensor:
+    """Gaussian blobs around the origin, sheared into the arms of a pinwheel.
+
+    Example:
+        >>> pinwheel(5).shape
+        torch.Size([5, 2])
+    """
+    radius = 1 + 0.3 * torch.randn(check_count(n, "n"), generator=generator)
+    offset = 0.1 * torch.randn(n, generator=generator)
+    arm = torch.randint(check_count(arms, "arms"), (n,), generator=generator)
+    angle = 2 * math.pi * arm / arms + 0.25 * torch.exp(radius) + offset
+    return radius.unsqueeze(-1) * torch.stack([angle.cos(), angle.sin()], -1)
+
+
+def ring(modes: int = 8, radius: float = 2.0, sigma: float = 0.15, dtype: torch.dtype = torch.float32) -> GaussianMixture:
+    """A ring of equal, round Gaussians: a target with an exact density, on which modes can be counted.
+
+    Example:
+        >>> ring(8).mu.norm(dim=1).max().item()
+        2.0
+    """
+    check_positive(radius, "radius")
+    check_positive(sigma, "sigma")
+    angle = 2 * math.pi * torch.arange(check_count(modes, "modes"), dtype=dtype) / modes
+    mu = radius * torch.stack([angle.cos(), angle.sin()], -1)
+    Sigma = (sigma**2 * torch.eye(2, dtype=dtype)).expand(modes, 2, 2)
+    return GaussianMixture(torch.full((modes,), 1 / modes, dtype=dtype), mu, Sigma)
+
+
+def _coin(n: int, generator: torch.Generator | None) -> Tensor:
+    return torch.randint(2, (n,), generator=generator).float()

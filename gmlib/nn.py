@@ -1,0 +1,105 @@
+"""The networks that several chapters use: an MLP, and heads that return distributions.
+
+A head returns a ``torch.distributions`` object and not its parameters, so that no normalising
+constant is ever dropped.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Bernoulli, Independent, Normal
+
+from gmlib.core import check_count
+
+
+def mlp(*sizes: int, activation: type[nn.Module] = nn.Tanh) -> nn.Sequential:
+    """A multi-layer perceptron: linear maps with an activation between them, none at the end.
+
+    Args:
+        sizes: widths from input to output, at least two. ``mlp(3, 5)`` is one linear map.
+        activation: the class of the activation.
+
+    Raises:
+        ValueError: on fewer than two sizes, or a size below one.
+
+    Example:
+        >>> mlp(64, 100, 2)
+        Sequential(
+          (0): Linear(in_features=64, out_features=100, bias=True)
+          (1): Tanh()
+          (2): Linear(in_features=100, out_features=2, bias=True)
+        )
+    """
+    if len(sizes) < 2:
+        raise ValueError(f"mlp needs an input and an output size, got {sizes}")
+    for n in sizes:
+        check_count(n, "each size")
+    layers: list[nn.Module] = []
+    for i, o in itertools.pairwise(sizes):
+        layers += [nn.Linear(i, o), activation()]
+    return nn.Sequential(*layers[:-1])
+
+
+class GaussianNet(nn.Module):
+    """An MLP that maps its input to a Gaussian with diagonal covariance.
+
+    The last layer gives the mean and the logarithm of the standard deviation. At the start the
+    latter is zero in expectation, that is, sigma is about one.
+
+    Args:
+        sizes: widths; the last one is the dimension of the Gaussian.
+
+    Example:
+        >>> GaussianNet(64, 100, 2)(torch.zeros(5, 64)).event_shape
+        torch.Size([2])
+    """
+
+    def __init__(self, *sizes: int, activation: type[nn.Module] = nn.Tanh):
+        super().__init__()
+        *hidden, out = sizes
+        self.event_size = out
+        self.net = mlp(*hidden, 2 * out, activation=activation)
+
+    def forward(self, x: Tensor) -> Independent:
+        mu, log_sigma = self.net(x).chunk(2, dim=-1)
+        return Independent(Normal(mu, log_sigma.exp(), validate_args=False), 1, validate_args=False)
+
+
+class BernoulliNet(nn.Module):
+    """An MLP that maps its input to independent Bernoulli variables, given by their logits.
+
+    Args:
+        sizes: widths; the last one is the number of variables.
+
+    Example:
+        >>> BernoulliNet(2, 100, 64)(torch.zeros(5, 2)).event_shape
+        torch.Size([64])
+    """
+
+    def __init__(self, *sizes: int, activation: type[nn.Module] = nn.Tanh):
+        super().__init__()
+        self.event_size = sizes[-1]
+        self.net = mlp(*sizes, activation=activation)
+
+    def forward(self, z: Tensor) -> Independent:
+        return Independent(Bernoulli(logits=self.net(z), validate_args=False), 1, validate_args=False)
+
+
+def draw(p: Independent, generator: torch.Generator | None = None) -> Tensor:
+    """One draw of a head's distribution from ``generator``, which PyTorch's ``sample`` does not take.
+
+    Example:
+        >>> draw(BernoulliNet(2, 3)(torch.zeros(5, 2))).shape
+        torch.Size([5, 3])
+    """
+    base = p.base_dist
+    if isinstance(base, Bernoulli):
+        u = torch.rand(base.logits.shape, generator=generator, dtype=base.logits.dtype, device=base.logits.device)
+        return (u < base.probs).to(u.dtype)
+    if isinstance(base, Normal):
+        eps = torch.randn(base.loc.shape, generator=generator, dtype=base.loc.dtype, device=base.loc.device)
+        return base.loc + base.scale * eps
+    raise ValueError(f"draw knows Bernoulli and Normal, got {type(base).__name__}")

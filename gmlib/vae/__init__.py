@@ -1,0 +1,24 @@
+"""Latent variable models, the evidence lower bound, and the variational autoencoder."""
+
+from gmlib.vae.bounds import iwae, reparameterise, sgvb_a, sgvb_b
+from gmlib.vae.estimators import reparameterisation_gradient, score_function_gradient
+from gmlib.vae.gaussian import kl_gaussians, kl_to_standard_normal
+from gmlib.vae.linear import LinearDecoder, LinearEncoder, LinearGaussian, ppca
+from gmlib.vae.model import VAE, negative_elbo
+
+__all__ = [
+    "VAE",
+    "LinearDecoder",
+    "LinearEncoder",
+    "LinearGaussian",
+    "iwae",
+    "kl_gaussians",
+    "kl_to_standard_normal",
+    "negative_elbo",
+    "ppca",
+    "reparameterisation_gradient",
+    "reparameterise",
+    "score_function_gradient",
+    "sgvb_a",
+    "sgvb_b",
+]

@@ -1,0 +1,139 @@
+"""The variational autoencoder: an encoder q(z|x), a decoder p(x|z), a prior N(0, I)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from gmlib.core import Estimate, check_batch, check_count
+from gmlib.nn import draw
+from gmlib.vae.bounds import iwae, reparameterise, sgvb_a, sgvb_b
+from gmlib.vae.gaussian import kl_terms
+
+
+class VAE(nn.Module):
+    """A variational autoencoder with a Gaussian encoder and a standard normal prior.
+
+    Args:
+        encoder: maps x of shape ``(*batch, D)`` to an ``Independent(Normal)`` over z; its
+            ``event_size`` is the number k of latent dimensions.
+        decoder: maps z of shape ``(*batch, k)`` to a distribution over x.
+
+    Example:
+        >>> from gmlib.nn import BernoulliNet, GaussianNet
+        >>> model = VAE(GaussianNet(64, 100, 2), BernoulliNet(2, 100, 64))
+        >>> model.elbo(torch.zeros(5, 64)).shape
+        torch.Size([5])
+    """
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module):
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+        self.latent_dim = encoder.event_size
+
+    def elbo(self, x: Tensor, num_samples: int = 1, generator: torch.Generator | None = None) -> Tensor:
+        """An unbiased draw of the evidence lower bound, with the divergence in closed form.
+
+        Args:
+            x: shape ``(*batch, D)``.
+            num_samples: draws of z for each x, averaged.
+            generator: on the device of x.
+
+        Returns:
+            Nats, shape ``batch``.
+
+        Raises:
+            ValueError: on an empty batch, a NaN, another shape than the networks take, or
+                ``num_samples`` below one.
+
+        Source: Kingma and Welling 2014, equation 7; in the book eq-vae-sgvb-b.
+        """
+        check_batch(x, "x")
+        log_lik, kl = self.terms(x, num_samples, generator)
+        return sgvb_b(log_lik, kl.sum(-1))
+
+    def estimate_log_prob(
+        self, x: Tensor, num_samples: int, generator: torch.Generator | None = None, chunk: int = 100
+    ) -> Estimate:
+        """The importance-weighted bound with ``num_samples`` draws for each x.
+
+        Args:
+            x: shape ``(*batch, D)``.
+            num_samples: K; the bound is the ELBO at 1 and tends to log p(x).
+            generator: on the device of x.
+            chunk: how many of the draws are held in memory at once.
+
+        Returns:
+            A lower bound in nats, shape ``batch``. The standard error is that of the logarithm of
+            a mean to first order; with one draw there is none.
+
+        Source: Burda, Grosse and Salakhutdinov 2016; in the book eq-vae-iwae.
+        """
+        check_batch(x, "x")
+        check_count(num_samples, "num_samples")
+        sizes = [min(chunk, num_samples - done) for done in range(0, num_samples, check_count(chunk, "chunk"))]
+        log_w = torch.cat([self.log_weights(x, s, generator) for s in sizes])
+        value = iwae(log_w)
+        if num_samples == 1:
+            return Estimate(value, "lower")
+        relative = (log_w - value).exp().std(0)
+        return Estimate(value, "lower", relative / math.sqrt(num_samples))
+
+    def log_weights(self, x: Tensor, num_samples: int, generator: torch.Generator | None = None) -> Tensor:
+        """log p(x, z_s) - log q(z_s|x) for draws z_s of q, shape ``(num_samples, *batch)``."""
+        log_joint, log_q = self._log_joint_and_q(x, num_samples, generator)
+        return log_joint - log_q  # eq-vae-weight
+
+    def sampled_elbo(self, x: Tensor, num_samples: int = 1, generator: torch.Generator | None = None) -> Tensor:
+        """As :meth:`elbo`, with the divergence sampled instead of exact (eq-vae-sgvb-a)."""
+        return sgvb_a(*self._log_joint_and_q(check_batch(x, "x"), num_samples, generator))
+
+    @torch.no_grad()
+    def sample(self, sample_shape: tuple[int, ...] = (), generator: torch.Generator | None = None) -> Tensor:
+        """Exact draws of the model by ancestral sampling: z from the prior, then x given z.
+
+        Returns:
+            Shape ``(*sample_shape, D)``. Draws of x, with the decoder's noise, not its means.
+        """
+        return draw(self.decode_prior(sample_shape, generator), generator)
+
+    def decode_prior(self, sample_shape: tuple[int, ...] = (), generator: torch.Generator | None = None):
+        """The decoder's distributions at latent points drawn from the prior."""
+        like = next(self.parameters())
+        z = torch.randn(*sample_shape, self.latent_dim, generator=generator, dtype=like.dtype, device=like.device)
+        return self.decoder(z)
+
+    def terms(self, x: Tensor, num_samples: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        """log p(x|z_s), shape ``(S, *batch)``, and the divergence by latent dimension, ``(*batch, k)``."""
+        q, z = self._encode(x, num_samples, generator)
+        return self.decoder(z).log_prob(x), kl_terms(q.base_dist.loc, q.base_dist.scale)
+
+    def _log_joint_and_q(self, x: Tensor, num_samples: int, generator: torch.Generator | None):
+        q, z = self._encode(x, num_samples, generator)
+        log_prior = -0.5 * (z.square() + math.log(2 * math.pi)).sum(-1)
+        return self.decoder(z).log_prob(x) + log_prior, q.log_prob(z)  # eq-vae-joint
+
+    def _encode(self, x: Tensor, num_samples: int, generator: torch.Generator | None):
+        q = self.encoder(x)
+        mu, sigma = q.base_dist.loc, q.base_dist.scale
+        shape = (check_count(num_samples, "num_samples"), *mu.shape)
+        eps = torch.randn(shape, generator=generator, dtype=mu.dtype, device=mu.device)
+        return q, reparameterise(mu, sigma, eps)
+
+
+def negative_elbo(
+    model: VAE, x: Tensor, generator: torch.Generator | None = None
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The loss of a VAE on a batch: minus the mean ELBO, with one draw of z for each example.
+
+    Returns:
+        The scalar, and its terms: ``reconstruction`` (minus the mean log p(x|z)) and ``kl``.
+
+    Source: Kingma and Welling 2014, equations 7 and 8; in the book eq-vae-minibatch.
+    """
+    log_lik, kl = model.terms(x, 1, generator)
+    bound = sgvb_b(log_lik, kl.sum(-1))
+    loss = -bound.mean()  # eq-vae-minibatch
+    return loss, {"reconstruction": -log_lik.mean(), "kl": kl.sum(-1).mean()}
