@@ -1,0 +1,180 @@
+"""Beside each equation of the site, what checks it; and the page that lists them all.
+
+Sphinx side only: `equations_scan` finds equations and checks, `equations_rules` says what is wrong.
+"""
+from __future__ import annotations
+
+import json
+import re
+from html import escape
+from pathlib import Path
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util.docutils import SphinxDirective
+
+from equations_scan import CHAPTERS, Mark, Scan, scan
+
+_SIGNS = {"check": "✓", "definition": ":=", "open": "?"}
+
+
+class equation_mark(nodes.General, nodes.Element):
+    """What checks an equation: folded beside it, or `unfolded` in the list of all."""
+
+
+def both(en: str, zh: str) -> str:
+    return (f'<span lang="en">{escape(en)}</span><span class="bi-sep"> · </span>'
+            f'<span lang="zh-Hans">{escape(zh)}</span>')
+
+
+# --- the mark ---------------------------------------------------------------------------------
+
+def _blob(app, mark: Mark) -> str:
+    """The public address of a line; without a repository (a trial build), the path alone."""
+    options = app.config.html_theme_options
+    base = options.get("repository_url", "").rstrip("/")
+    branch = options.get("repository_branch") or "main"
+    return f"{base}/blob/{branch}/{mark.path}#L{mark.line}"
+
+
+def _links(app, en: str, zh: str, marks: list[Mark]) -> str:
+    links = [f'<a class="reference external" href="{escape(_blob(app, m))}">'
+             f"<code>{escape(m.name or m.path)}</code></a> <span class=\"eq-place\">{escape(str(m))}</span>"
+             for m in marks]
+    return "".join(f"<li>{both(en, zh)} {link}</li>" for link in links)
+
+
+def _panel(app, found: Scan, label: str) -> str:
+    reason = found.definition_of(label)
+    items = _links(app, "checked by", "检验它的测试", found.checks_of(label))
+    items += _links(app, "computed by", "计算它的代码", found.code_of(label))
+    if reason:
+        items += (f'<li>{both("definition", "定义")}: <span lang="en">{escape(reason["en"])}</span> '
+                  f'<span lang="zh-Hans">{escape(reason["zh"])}</span></li>')
+    return f"<ul>{items or '<li>' + both('not checked yet', '尚无检验') + '</li>'}</ul>"
+
+
+def mark_html(app, label: str, number: str, unfolded: bool = False) -> str:
+    found: Scan = app.equation_scan
+    panel = _panel(app, found, label)
+    if unfolded:
+        return f'<div class="eq-checks">{panel}</div>\n'
+    kind = "check" if found.checks_of(label) else "definition" if found.definition_of(label) else "open"
+    name = both(f"How equation {number} is checked", f"式 {number} 如何检验")
+    return (f'<details class="eq-mark eq-{kind}"><summary><span class="eq-sign" aria-hidden="true">{_SIGNS[kind]}</span>'
+            f'<span class="eq-name">{name}</span></summary>{panel}</details>\n')
+
+
+def visit_mark(translator, node: equation_mark) -> None:
+    app = translator.builder.app
+    translator.body.append(mark_html(app, node["label"], node["number"], node.get("unfolded", False)))
+    raise nodes.SkipNode
+
+
+def skip_mark(translator, node) -> None:
+    raise nodes.SkipNode
+
+
+def _reference(app, docname: str, label: str) -> nodes.reference | None:
+    """A link to a labelled equation whose text is its number in parentheses."""
+    domain = app.env.get_domain("math")
+    return domain.resolve_xref(app.env, docname, app.builder, "eq", label, None, None)
+
+
+def add_marks(app, doctree, docname: str) -> None:
+    for block in list(doctree.findall(nodes.math_block)):
+        label = block.get("label") or ""
+        if label.startswith("eq-"):
+            mark = equation_mark(label=label, number=_reference(app, docname, label).astext())
+            block.parent.insert(block.parent.index(block) + 1, mark)
+
+
+class EquationReferences(SphinxPostTransform):
+    """`[text](#eq-x)` keeps its text and `[](#eq-x)` shows the number; MyST alone always shows the number."""
+
+    default_priority = 8        # before MyST's own resolver, which has 9
+
+    def run(self, **kwargs) -> None:
+        known = self.env.get_domain("math").equations
+        for node in list(self.document.findall(addnodes.pending_xref)):
+            if node.get("reftype") != "myst" or node["reftarget"] not in known:
+                continue
+            link = _reference(self.app, node.get("refdoc", self.env.docname), node["reftarget"])
+            if node["refexplicit"]:
+                link["reftitle"] = link.astext()
+                link.children = []
+                link += node[0].children
+            node.replace_self(link)
+
+
+# --- the list ---------------------------------------------------------------------------------
+
+def _title(path: Path) -> str:
+    """The first heading of a page or notebook."""
+    text = path.read_text("utf-8")
+    if path.suffix == ".ipynb":
+        text = "\n".join("".join(c["source"]) for c in json.loads(text)["cells"] if c["cell_type"] == "markdown")
+    found = re.search(r"^# +(.+)$", text, re.MULTILINE)
+    return found.group(1).strip() if found else path.stem
+
+
+def _reading_order(equation) -> tuple:
+    """Chapters as the book has them; a chapter's page before its notebooks."""
+    slug = equation.label.split("-")[1] if equation.label else ""
+    return (CHAPTERS.index(slug) if slug in CHAPTERS else len(CHAPTERS), equation.path)
+
+
+class EquationList(SphinxDirective):
+    """Every labelled equation by the page that displays it, with its number, formula and checks."""
+
+    def run(self) -> list[nodes.Node]:
+        found: Scan = self.env.app.equation_scan
+        self.env.metadata[self.env.docname]["equation-list"] = True
+        docs = {e.path: self.env.path2doc(str(Path(self.env.srcdir) / e.path))
+                for e in sorted(found.equations, key=_reading_order)}
+        return [self._section(path, [e for e in found.equations if e.path == path and e.label])
+                for path, doc in docs.items() if doc in self.env.found_docs]
+
+    def _section(self, path: str, equations) -> nodes.section:
+        title = _title(Path(self.env.srcdir) / path)
+        section = nodes.section("", nodes.title("", title), ids=[nodes.make_id(f"equations-{path}")])
+        for e in equations:
+            link = addnodes.pending_xref("", nodes.literal("", e.label), refdomain="math", reftype="eq",
+                                         reftarget=e.label, refdoc=self.env.docname, refwarn=True)
+            entry = nodes.container("", nodes.paragraph("", "", link, nodes.Text(" "), nodes.literal("", e.label)),
+                                    nodes.math_block(e.latex, e.latex, nowrap=False, number=None, label=None),
+                                    equation_mark(label=e.label, number="", unfolded=True), classes=["eq-entry"])
+            section += entry
+        return section
+
+
+# --- when to look, and when to write again ------------------------------------------------------
+
+def read_marks(app) -> None:
+    app.equation_scan = scan(Path(app.srcdir))
+
+
+def _state(found: Scan) -> dict[str, str]:
+    return {e.label: repr((e.latex, found.checks_of(e.label), found.code_of(e.label), found.definition_of(e.label)))
+            for e in found.equations}
+
+
+def changed_pages(app, env, added, changed, removed) -> set[str]:
+    """Pages whose marks differ from the last build, though their own text does not."""
+    now, before = _state(app.equation_scan), getattr(env, "equation_state", {})
+    env.equation_state = now
+    labels = {label for label in now.keys() | before.keys() if now.get(label) != before.get(label)}
+    lists = {doc for doc, used in env.metadata.items() if "equation-list" in used} if labels else set()
+    return lists | {doc for label, (doc, _) in env.get_domain("math").equations.items() if label in labels}
+
+
+def setup(app):
+    app.add_node(equation_mark, html=(visit_mark, None), latex=(skip_mark, None), text=(skip_mark, None))
+    app.add_directive("equation-list", EquationList)
+    app.add_post_transform(EquationReferences)
+    app.add_css_file("equations.css")
+    app.connect("builder-inited", read_marks)
+    app.connect("env-get-outdated", changed_pages)
+    app.connect("doctree-resolved", add_marks)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
