@@ -1,0 +1,70 @@
+"""Two languages on one page: the Sphinx side of the book's English / 中文 switch.
+
+Authors write ``<div lang="en">`` and ``<div lang="zh">`` blocks and ``English · 中文`` headings, captions and
+alternative texts.  Every page passes through `bilingual_html.mark` as the template engine hands it over, so the
+HTML is right before any script runs.  ``_static/bilingual.js`` only chooses what is shown.
+"""
+from __future__ import annotations
+
+import re
+
+from bs4 import BeautifulSoup
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.jinja2glue import BuiltinTemplateLoader
+from sphinx.transforms import SphinxTransform
+
+import bilingual_html
+import bilingual_search
+import site_a11y
+
+CJK_OR_PUNCTUATION = r"[\u3000-\u303f\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]"
+LINE_BREAK = re.compile(rf"(?<={CJK_OR_PUNCTUATION})\n(?={CJK_OR_PUNCTUATION})")
+VERBATIM = (nodes.literal_block, nodes.literal, nodes.raw, nodes.math, nodes.math_block)
+
+
+class BilingualTemplates(BuiltinTemplateLoader):
+    """Sphinx's own templates; whole pages are marked on the way out."""
+
+    def render(self, template: str, context: dict) -> str:
+        html = super().render(template, context)
+        if "<html" not in html[:2000]:
+            return html
+        soup = BeautifulSoup(html, "html.parser")
+        bilingual_html.mark(soup)
+        site_a11y.mend(soup, is_search=context.get("pagename") == "search")
+        return str(soup)
+
+
+class JoinChineseLines(SphinxTransform):
+    """A line break between two Chinese characters is not a space."""
+
+    default_priority = 400
+
+    def apply(self, **kwargs) -> None:
+        for text in list(self.document.findall(nodes.Text)):
+            if "\n" in text and not isinstance(text.parent, VERBATIM):
+                joined = join_lines(text)
+                if joined != text:
+                    text.parent.replace(text, nodes.Text(joined))
+
+
+def join_lines(text: nodes.Text) -> str:
+    """The text without the line breaks that stand between Chinese characters, its neighbours' included."""
+    siblings, i = text.parent.children, text.parent.index(text)
+    before = siblings[i - 1].astext()[-1:] if i else ""
+    after = siblings[i + 1].astext()[:1] if i + 1 < len(siblings) else ""
+    joined = LINE_BREAK.sub("", before + text + after)
+    return joined[len(before):len(joined) - len(after)]
+
+
+def use_bilingual_templates(app: Sphinx, config) -> None:
+    config.template_bridge = "bilingual.BilingualTemplates"
+
+
+def setup(app: Sphinx) -> dict:
+    bilingual_search.register()
+    app.add_transform(JoinChineseLines)
+    app.connect("config-inited", use_bilingual_templates)
+    app.connect("html-page-context", bilingual_search.add_script, priority=900)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

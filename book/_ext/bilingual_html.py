@@ -1,0 +1,203 @@
+"""Mark the language of everything on a built page, so that it is right without any script.
+
+``English · 中文`` becomes two ``lang`` spans; inside a block of one language only that language's part stays.
+``bi-keep`` is on what has a language and no counterpart (an API docstring, a Chinese term in English prose): the
+switch never hides it.
+"""
+from __future__ import annotations
+
+import re
+
+from bs4 import BeautifulSoup
+from bs4.element import NavigableString, PreformattedString, Tag
+
+import bilingual_words
+
+SEPARATOR = " · "
+ZH = "zh-Hans"
+CJK = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+CJK_RUN = re.compile(r"[\u3000-\u303f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef]+")
+NUMBER = re.compile(r"\s*(?:\d+(?:\.\d+)*\.\s+)?")
+LATIN = re.compile(r"[A-Za-z]{2}")
+VERBATIM = ["script", "style", "pre", "code", "kbd", "svg", "title", "noscript", "textarea"]
+ATTRIBUTES = ["title", "aria-label", "placeholder", "alt", "data-bs-title"]
+# Parts of a heading or a caption that belong to neither language.
+FIXTURE_CLASSES = {"section-number", "caption-number", "headerlink", "fa-solid", "sr-only", "sd-summary-icon"}
+# English without a counterpart, by design.
+ENGLISH_ONLY = "dl.py, .automodule > p, div.citation, .bibtex, dl.citation"
+# Where the theme and the extensions write their own words inside the text.
+WORD_PLACES = (".admonition-title, .caption-number, .std-numref, dl.field-list > dt, .viewcode-link, summary, .rubric,"
+               " .prev-next-area, .proof-title, .search-button__button, a.reference")
+SWITCH = """<div class="bi-switch" role="group" aria-label="Language · 语言">
+<button type="button" value="en" lang="en" class="bi-keep" title="English">EN</button>
+<button type="button" value="zh" lang="zh-Hans" class="bi-keep" title="中文">中文</button>
+<button type="button" value="both" title="Both languages · 双语对照">EN+中</button></div>"""
+
+
+def mark(soup: BeautifulSoup) -> None:
+    for block in soup.select('[lang="zh"]'):
+        block["lang"] = ZH
+    mark_english_only(soup)
+    for text in list(soup.body.find_all(string=lambda s: SEPARATOR in s)):
+        if is_prose(text):
+            split_pair(soup, text)
+    translate_words(soup)
+    mark_loose_text(soup)
+    translate_attributes(soup)
+    tidy_title(soup)
+    add_switch(soup)
+
+
+def is_prose(text: NavigableString) -> bool:
+    attached = text.parent is not None and not isinstance(text, PreformattedString)
+    return attached and not text.find_parent(VERBATIM) and not text.find_parent(class_=["math", "bi-switch"])
+
+
+def language_of(node) -> str:
+    """The two-letter language of the nearest marked ancestor below <html>, or ''."""
+    holder = node.find_parent(lambda tag: tag.has_attr("lang") and tag.name != "html")
+    return holder["lang"][:2] if holder else ""
+
+
+def span(soup: BeautifulSoup, language: str, children) -> Tag:
+    tag = soup.new_tag("span", attrs={"lang": language})
+    tag.extend(children)
+    return tag
+
+
+def separator(soup: BeautifulSoup, text: str = SEPARATOR) -> Tag:
+    tag = soup.new_tag("span", attrs={"class": "bi-sep"})
+    tag.string = text
+    return tag
+
+
+def is_fixture(node) -> bool:
+    if isinstance(node, Tag):
+        return node.name in {"input", "i", "svg", "details"} or bool(FIXTURE_CLASSES & set(node.get("class", [])))
+    return not node.strip()
+
+
+def split_pair(soup: BeautifulSoup, text: NavigableString) -> None:
+    """Split the element that holds `English · 中文`, inline markup on both sides included."""
+    holder = text.parent
+    cut = cut_at(holder, text)
+    if cut is None:
+        return
+    left, right = cut
+    head, tail = take_fixtures(left), take_fixtures(right[::-1])[::-1]
+    right = right[:len(right) - len(tail)]
+    opening, closing = take_edges(left, right)
+    language = language_of(text)
+    if language:
+        middle = left if language == "en" else right
+    else:
+        middle = [span(soup, "en", left), separator(soup), span(soup, ZH, right)]
+    holder.clear()
+    holder.extend([*head, opening, *middle, closing, *tail])
+
+
+def take_fixtures(nodes: list) -> list:
+    """Remove the fixtures at the front of a list of nodes, and return them."""
+    count = next((i for i, node in enumerate(nodes) if not is_fixture(node)), len(nodes))
+    taken = nodes[:count]
+    del nodes[:count]
+    return taken
+
+
+def cut_at(holder: Tag, text: NavigableString) -> tuple[list, list] | None:
+    """The holder's children before and after the last separator with no Chinese before it and some after it."""
+    children = list(holder.children)
+    index = next(i for i, child in enumerate(children) if child is text)
+    before = "".join(child.get_text() for child in children[:index] if not is_fixture(child))
+    after = "".join(child.get_text() for child in children[index + 1:])
+    for found in reversed(list(re.finditer(SEPARATOR, text))):
+        left, right = str(text)[:found.start()], str(text)[found.end():]
+        if (before + left).strip() and not CJK.search(before + left) and CJK.search(right + after):
+            return ([*children[:index], NavigableString(left)], [NavigableString(right), *children[index + 1:]])
+    return None
+
+
+def take_edges(left: list, right: list) -> tuple[NavigableString, NavigableString]:
+    """A number before the pair (`2. `) and brackets around it (`Theorem 1 (… · …)`) belong to both languages."""
+    opening = closing = ""
+    if left and isinstance(left[0], NavigableString):
+        whole = "".join(node.get_text() for node in right).rstrip()
+        bracket = left[0].rfind("(") if whole.endswith(")") and whole.count(")") > whole.count("(") else -1
+        end = bracket + 1 or NUMBER.match(left[0]).end()
+        opening, left[0] = left[0][:end], NavigableString(left[0][end:])
+        if bracket >= 0 and isinstance(right[-1], NavigableString):
+            closing, right[-1] = ")", NavigableString(right[-1].rstrip()[:-1])
+    return NavigableString(opening), NavigableString(closing)
+
+
+def translate_words(soup: BeautifulSoup) -> None:
+    article = soup.select_one("article")
+    inside = {id(t) for place in soup.select(WORD_PLACES) for t in place.find_all(string=True)}
+    for text in list(soup.body.find_all(string=True)):
+        in_article = article is not None and article in text.parents
+        source_link = text.find_parent(class_="viewcode-link") is not None
+        if (in_article and id(text) not in inside) or not (source_link or is_prose(text)):
+            continue
+        if found := bilingual_words.match(text):
+            replace_word(soup, text, *found)
+
+
+def replace_word(soup: BeautifulSoup, text: NavigableString, before: str, english: str, chinese: str,
+                 after: str) -> None:
+    language = "" if text.find_parent(class_="bi-keep") else language_of(text)
+    if language:
+        text.replace_with(f"{before}{english if language == 'en' else chinese}{after}")
+        return
+    gap = " " if after.strip() else SEPARATOR  # "Fig. 图 1.2", but "Search · 搜索"
+    text.replace_with(before, span(soup, "en", [NavigableString(english)]), separator(soup, gap),
+                      span(soup, ZH, [NavigableString(chinese)]), after)
+
+
+def mark_english_only(soup: BeautifulSoup) -> None:
+    for element in soup.select(ENGLISH_ONLY):
+        if not element.has_attr("lang"):
+            keep(element, "en")
+    for cell in soup.select("article td, article th"):
+        if not language_of(cell) and LATIN.search(cell.get_text()) and not CJK.search(cell.get_text()):
+            keep(cell, "en")
+
+
+def keep(element: Tag, language: str) -> None:
+    element["lang"] = language
+    element["class"] = [*element.get("class", []), "bi-keep"]
+
+
+def mark_loose_text(soup: BeautifulSoup) -> None:
+    """Chinese inside English, or in no block at all, says that it is Chinese and always shows."""
+    for text in list(soup.body.find_all(string=CJK)):
+        if not is_prose(text) or language_of(text) == "zh":
+            continue
+        pieces, end = [], 0
+        for run in CJK_RUN.finditer(text):
+            loose = span(soup, ZH, [NavigableString(run[0])])
+            loose["class"] = "bi-keep"
+            pieces += [NavigableString(text[end:run.start()]), loose]
+            end = run.end()
+        text.replace_with(*pieces, NavigableString(text[end:]))
+
+
+def translate_attributes(soup: BeautifulSoup) -> None:
+    for name in ATTRIBUTES:
+        for element in soup.body.find_all(attrs={name: True}):
+            value = bilingual_words.attribute(element[name].strip())
+            language = element["lang"][:2] if element.has_attr("lang") else language_of(element)
+            if language and SEPARATOR in value and "bi-keep" not in element.get("class", []):
+                value = value.split(SEPARATOR)[language == "zh"]
+            element[name] = value
+
+
+def tidy_title(soup: BeautifulSoup) -> None:
+    """`Page · 页 — Book · 书`; the first page is the book itself."""
+    parts = re.split(r"\s+[—-]\s+", soup.title.get_text().strip())
+    soup.title.string = " — ".join(bilingual_words.attribute(part) for part in dict.fromkeys(parts))
+
+
+def add_switch(soup: BeautifulSoup) -> None:
+    holder = soup.select_one(".article-header-buttons")
+    if holder is not None:
+        holder.insert(0, BeautifulSoup(SWITCH, "html.parser"))

@@ -1,0 +1,67 @@
+"""Mend the theme's HTML: landmarks, native disclosure, punctuation that must not leave its formula."""
+from __future__ import annotations
+
+import re
+
+from bs4 import BeautifulSoup
+from bs4.element import NavigableString
+
+# What this site never shows: a second search bar, the printed title that repeats the title, slots for others' services,
+# 1.5 MB of icons (the theme's icon font has them; the script also breaks the widgets' Play button), labels like [DR14].
+REMOVED = ("#pst-header > *, #jb-print-docs-body, #ethical-ad-placement, .pst-async-banner-revealer, footer.bd-footer,"
+           " script[type='text/x-thebe-config'], script[src*='scripts/fontawesome.js'],"
+           " link[rel='preload'], .citation > .label")
+SEARCH_SCRIPTS = "script[src$='searchtools.js'], script[src$='language_data.js'], script[src$='searchindex.js']"
+CLOSING = re.compile(r"^[,.;:!?)\]，。；：！？、）」』”’》]+")
+OPENING = re.compile(r"[(\[（「『“‘《]$")
+
+
+def mend(soup: BeautifulSoup, is_search: bool) -> None:
+    for element in soup.select(REMOVED if is_search else f"{REMOVED}, {SEARCH_SCRIPTS}"):
+        element.decompose()
+    for script in soup.find_all("script", string=re.compile("kernelName =")):
+        script.decompose()
+    for element in soup.select('[data-bs-toggle="tooltip"]'):
+        del element["data-bs-toggle"]  # a native title follows the language; a scripted tooltip keeps its first text
+    soup.html["data-theme"] = "light"  # without a script; "auto" is no theme at all
+    name_landmarks(soup)
+    for icon in soup.select(".fa-solid, .fas, .fab"):
+        icon["aria-hidden"] = "true"
+    for box in soup.select("div.admonition.dropdown, div.admonition.toggle"):
+        disclose(box)
+    for entry in soup.select(".citation-list, .citation"):
+        del entry["role"]  # deprecated there; the entries are plain paragraphs, author first
+    for formula in soup.select("article span.math"):
+        bind_punctuation(soup, formula)
+
+
+def name_landmarks(soup: BeautifulSoup) -> None:
+    if sidebar := soup.select_one("#pst-primary-sidebar"):
+        sidebar["role"] = "complementary"
+        sidebar["aria-label"] = "The book · 全书"
+
+
+def disclose(box) -> None:
+    """A dropdown opens without a script, and from the keyboard."""
+    title = box.select_one(".admonition-title")
+    if title is not None:
+        box.name, title.name = "details", "summary"
+        box.insert(0, title.extract())
+        for link in title.find_all("a"):
+            link.unwrap()  # a button inside a button cannot be reached
+
+
+def bind_punctuation(soup: BeautifulSoup, formula) -> None:
+    """Browsers break a line between a formula and the punctuation that follows it; hold them together."""
+    before, after = formula.previous_sibling, formula.next_sibling
+    opening = OPENING.search(before) if isinstance(before, NavigableString) else None
+    closing = CLOSING.search(after) if isinstance(after, NavigableString) else None
+    if not (opening or closing):
+        return
+    holder = formula.wrap(soup.new_tag("span", attrs={"class": "nobreak"}))
+    if opening:
+        before.replace_with(NavigableString(before[:opening.start()]))
+        holder.insert(0, opening[0])
+    if closing:
+        after.replace_with(NavigableString(after[closing.end():]))
+        holder.append(closing[0])

@@ -1,0 +1,50 @@
+"""Everything a page loads comes from this site; the public address comes from `_config.yml`."""
+from __future__ import annotations
+
+from importlib.metadata import files
+from pathlib import Path
+from urllib.parse import urlparse
+
+from sphinx.application import Sphinx
+from sphinx.util.fileutil import copy_asset
+
+UNWANTED = ("thebe", "togglebutton", "togglehint", "toggleopenonprint")
+MATHJAX = ["tex-chtml.js", "input/tex/extensions", "output/chtml/fonts/woff-v2"]
+
+
+def mathjax_folder() -> Path:
+    """MathJax 3 as the package `sphinx-mathjax-offline` installs it (its folder cannot be imported by name)."""
+    listed = next(f for f in files("sphinx-mathjax-offline") if f.name == "tex-chtml.js")
+    return Path(listed.locate()).parent
+
+
+def copy_mathjax(app: Sphinx, error) -> None:
+    if error is None and app.builder.format == "html":
+        target = Path(app.outdir, "_static", "mathjax")
+        for name in MATHJAX:
+            source = mathjax_folder() / name
+            copy_asset(source, target / name if source.is_dir() else (target / name).parent)
+
+
+def drop_unwanted(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Thebe's script comes twice and raises an error; native <details> replace the toggle buttons."""
+    for kind in ("script_files", "css_files"):
+        context[kind][:] = [asset for asset in context[kind] if not is_unwanted(asset)]
+
+
+def is_unwanted(asset) -> bool:
+    text = f"{getattr(asset, 'filename', asset)} {getattr(asset, 'attributes', {}).get('body', '')}".lower()
+    return any(word in text for word in UNWANTED)
+
+
+def follow_address(app: Sphinx, config) -> None:
+    """The social preview and the 404 page follow `html.baseurl`."""
+    config.ogp_site_url = config.html_baseurl
+    config.notfound_urls_prefix = urlparse(config.html_baseurl).path or "/"
+
+
+def setup(app: Sphinx) -> dict:
+    app.connect("config-inited", follow_address, priority=100)
+    app.connect("html-page-context", drop_unwanted, priority=999)
+    app.connect("build-finished", copy_mathjax)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

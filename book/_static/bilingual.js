@@ -1,0 +1,106 @@
+// Choose the language of the page.  Loaded in <head> and not deferred, so the first paint is already right.
+// The HTML marks every language itself; without this script both show.
+(function () {
+  "use strict";
+  const KEY = "book-language";
+  const CHOICES = ["en", "zh", "both"];
+  const ATTRIBUTES = ["title", "aria-label", "placeholder", "alt", "data-bs-title"];
+  const root = document.documentElement;
+  let current = firstChoice();
+
+  function stored() {
+    try { return localStorage.getItem(KEY); } catch { return null; }
+  }
+
+  function remember(choice) {
+    try { localStorage.setItem(KEY, choice); } catch { /* private browsing: this page only */ }
+  }
+
+  function firstChoice() {
+    const asked = new URLSearchParams(location.search).get("lang");
+    if (CHOICES.includes(asked)) { remember(asked); return asked; }
+    if (CHOICES.includes(stored())) return stored();
+    return /^zh\b/i.test(navigator.language || "") ? "zh" : "en";
+  }
+
+  function show(choice) {
+    current = choice;
+    if (choice === "both") delete root.dataset.bilang; else root.dataset.bilang = choice;
+    root.lang = choice === "zh" ? "zh-Hans" : "en";
+    document.querySelectorAll(".bi-switch button").forEach((button) =>
+      button.setAttribute("aria-pressed", String(button.value === choice)));
+    document.title = pick(document.title0 ?? (document.title0 = document.title));
+    relabel(document);
+  }
+
+  // "Page · 页 — Book · 书" in the chosen language
+  function pick(text) {
+    if (current === "both") return text;
+    return text.split(" — ").map((part) => {
+      const cut = part.indexOf(" · ");
+      if (cut < 0) return part;
+      return current === "en" ? part.slice(0, cut) : part.slice(cut + 3);
+    }).join(" — ");
+  }
+
+  // Attributes cannot hold two marked languages: keep the pair aside, show the chosen part.
+  function relabel(within) {
+    for (const name of ATTRIBUTES) {
+      within.querySelectorAll(`[${name}*=" · "], [data-bi-${name}]`).forEach((element) => {
+        const saved = `data-bi-${name}`;
+        if (!element.hasAttribute(saved)) element.setAttribute(saved, element.getAttribute(name));
+        element.setAttribute(name, pick(element.getAttribute(saved)));
+      });
+    }
+  }
+
+  // The first block under the header, and how far into it the reader is.
+  function place() {
+    const top = headerHeight();
+    for (const element of document.querySelectorAll("article section > :not(section)")) {
+      const box = element.getBoundingClientRect();
+      if (box.height && box.bottom > top) {
+        const passed = Math.max(0, (top - box.top) / box.height);
+        return { element, passed, top: Math.max(box.top, top) };
+      }
+    }
+    return null;
+  }
+
+  function restore(was) {
+    if (!was) return;
+    let element = was.element;
+    if (!element.getClientRects().length) {  // this block is of the other language: its twin stands next to it
+      const twin = element.lang === "en" ? element.nextElementSibling : element.previousElementSibling;
+      if (twin) element = twin;
+    }
+    const box = element.getBoundingClientRect();
+    window.scrollBy({ top: box.top + was.passed * box.height - was.top, behavior: "instant" });
+  }
+
+  function headerHeight() {
+    const header = document.querySelector(".bd-header-article");
+    return header ? Math.max(0, header.getBoundingClientRect().bottom) : 0;
+  }
+
+  function choose(choice) {
+    const was = place();
+    remember(choice);
+    show(choice);
+    restore(was);
+    document.dispatchEvent(new CustomEvent("book:language", { detail: choice }));
+  }
+
+  function start() {
+    document.querySelectorAll(".bi-switch button").forEach((button) =>
+      button.addEventListener("click", () => choose(button.value)));
+    show(current);
+  }
+
+  root.dataset.js = "";
+  if (current !== "both") root.dataset.bilang = current;
+  root.lang = current === "zh" ? "zh-Hans" : "en";
+  document.addEventListener("DOMContentLoaded", start);
+  window.addEventListener("storage", (event) => { if (event.key === KEY && event.newValue) show(event.newValue); });
+  window.bookLanguage = { get current() { return current; }, pick, relabel };
+})();

@@ -1,0 +1,25 @@
+// Light or dark before the first paint, and scrolling regions that the keyboard can reach.
+(function () {
+  "use strict";
+  const root = document.documentElement;
+  if (!["light", "dark"].includes(root.dataset.theme)) {
+    root.dataset.theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  }
+
+  const REGIONS = "article pre, article .pst-scrollable-table-container, article mjx-container[display], article div.output";
+
+  function reach(element) {
+    const scrolls = element.scrollWidth > element.clientWidth + 1 || element.scrollHeight > element.clientHeight + 1;
+    if (scrolls) element.tabIndex = 0; else element.removeAttribute("tabindex");
+  }
+
+  function reachAll() {
+    document.querySelectorAll(REGIONS).forEach(reach);
+  }
+
+  window.addEventListener("load", () => {
+    (window.MathJax?.startup?.promise ?? Promise.resolve()).then(reachAll);
+    new ResizeObserver(reachAll).observe(document.querySelector("article") ?? document.body);
+  });
+  window.addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((d) => { d.open = true; }));
+})();
