@@ -1,0 +1,149 @@
+"""The check of the notebooks catches bad ones: each planted here fails it for its own reason, by the same command."""
+
+import http.server
+import re
+import subprocess
+import threading
+from functools import partial
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from tools.check_notebooks import SECONDS, command
+from tools.common import ROOT, kernel_environment
+
+
+def stdout(text):
+    return new_output("stream", name="stdout", text=text)
+
+
+def value(text):
+    return new_output("execute_result", {"text/plain": text}, execution_count=1)
+
+
+IMAGE = new_output("display_data", {"image/png": "aGVsbG8=", "text/plain": "<Figure size 640x480 with 1 Axes>"})
+PLOT = "import matplotlib.pyplot as plt\nplt.plot([1, 2]);"
+IGNORE = ["nbval-ignore-output"]
+
+# name: (source, stored outputs, tags)
+GOOD = {
+    "plain": ("print(6 * 7)", [stdout("42\n")], []),
+    "value": ("6 * 7", [value("42")], []),
+    "image": (PLOT, [IMAGE], []),  # other bytes than those stored: not compared
+    "ignored": ("import os; print(os.getpid())", [stdout("1\n")], IGNORE),
+    "raises": ("1 / 0", [new_output("error", ename="ZeroDivisionError", evalue="division by zero")], ["raises-exception"]),
+    "library": ("import gmlib\ngmlib.__name__", [value("'gmlib'")], []),
+}
+# name: (source, stored outputs, tags, what the check must say)
+BAD = {
+    "wrong-result": ("print(6 * 7)", [stdout("43\n")], [], "outputs differ"),
+    "wrong-value": ("6 * 7", [value("43")], [], "outputs differ"),
+    "stripped-output": ("print(6 * 7)", [], [], "outputs differ"),
+    "stripped-ignored": ("print(6 * 7)", [], IGNORE, "stored nothing but shows"),
+    "stripped-image": (PLOT, [], [], "outputs differ"),
+    "stripped-ignored-image": (PLOT, [], IGNORE, "stored nothing but shows"),
+    "second-image-gone": (f"{PLOT}\nplt.show()\n{PLOT}", [IMAGE], IGNORE, "but shows"),
+    "output-no-more": ("x = 1", [stdout("42\n")], IGNORE, "shows nothing"),
+    "failing": ("assert 1 == 2", [], [], "caused an exception"),
+    "failing-ignored": ("assert 1 == 2", [], IGNORE, "caused an exception"),
+    "unknown-magic": ("%no_such_magic", [], [], "outputs differ"),
+    "unknown-magic-ignored": ("%no_such_magic", [], IGNORE, "wrote to stderr"),
+    "unknown-cell-magic": ("%%no_such_magic\nx", [], IGNORE, "wrote to stderr"),
+    "warning": ("import warnings\nwarnings.warn('careful')", [], IGNORE, "wrote to stderr"),
+    "stored-warning": ("x = 1", [new_output("stream", name="stderr", text="careful")], IGNORE, "stored output on stderr"),
+    "raises-nothing": ("x = 1", [], ["raises-exception"], "raises nothing"),
+    "skipped": ("x = 1", [], ["nbval-skip"], "0 of 1 code cells executed"),
+    "shell": ("!false", [], [], "shell command"),
+    "pip": ("%pip install -q nothing", [], [], "shell command"),
+}
+
+
+def write(path, source, outputs, tags, count=1):
+    cell = new_code_cell(source, outputs=outputs, execution_count=count, metadata={"tags": tags} if tags else {})
+    nbformat.write(new_notebook(cells=[cell]), path)
+    return path
+
+
+def check(*paths, options=()):
+    """Exit status of the check, and what it says of each notebook."""
+    done = subprocess.run(command(paths, *options), cwd=ROOT, env=kernel_environment(), capture_output=True, text=True)
+    said = re.findall(r"^ *[\d.]+ s +\d+ cells  (\S+)\.ipynb  (.*)$", done.stdout, re.MULTILINE)
+    return done.returncode, dict(said), done.stdout
+
+
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bad")
+    for name, (source, outputs, tags, _) in BAD.items():
+        write(folder / f"{name}.ipynb", source, outputs, tags)
+    write(folder / "not-run.ipynb", "x = 1", [], [], count=None)
+    write(folder / "out-of-order.ipynb", "x = 1", [], [], count=7)
+    code, said, _ = check(folder)
+    assert code == 1
+    return said
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_planted_notebook_fails_for_its_reason(verdicts, name):
+    assert verdicts[name].startswith("FAILED")
+    assert BAD[name][-1] in verdicts[name]
+
+
+@pytest.mark.parametrize("name", ["not-run", "out-of-order"])
+def test_stored_run_is_one_clean_run_in_order(verdicts, name):
+    assert "store one clean run" in verdicts[name]
+
+
+def test_good_notebooks_pass(tmp_path):
+    paths = [write(tmp_path / f"{name}.ipynb", *cell) for name, cell in GOOD.items()]
+    code, said, output = check(*paths)
+    assert (code, set(said.values())) == (0, {"ok"}), output
+    assert said.keys() == GOOD.keys()
+
+
+def test_slow_notebook_fails(tmp_path):
+    """The limit is for the notebook: three cells within it, one after the other, are together over it."""
+    cells = [new_code_cell("import time; time.sleep(2.5)", execution_count=n) for n in (1, 2, 3)]
+    nbformat.write(new_notebook(cells=cells), tmp_path / "slow.ipynb")
+    code, said, output = check(tmp_path / "slow.ipynb", options=["--notebook-seconds=6"])
+    assert code == 1, output
+    assert "imeout" in said["slow"] and "2 of 3 code cells executed" in said["slow"]
+
+
+def test_dead_kernel_fails(tmp_path):
+    path = write(tmp_path / "dead.ipynb", "import os; os._exit(1)", [], [])
+    code, said, output = check(path, options=["--notebook-seconds=4"])
+    assert code == 1, output
+    assert "0 of 1 code cells executed" in said["dead"]
+
+
+def test_limit_is_a_minute():
+    assert SECONDS == 60
+    assert not any("notebook-seconds" in part for part in command([ROOT]))
+
+
+def test_no_notebook_at_all_fails(tmp_path):
+    assert check(tmp_path)[0] != 0
+
+
+def test_deselected_cell_is_missed(tmp_path):
+    """The count comes from the file, and not from what the runner chose to run."""
+    cells = [new_code_cell("x = 1", execution_count=n) for n in (1, 2)]
+    nbformat.write(new_notebook(cells=cells), tmp_path / "two.ipynb")
+    code, said, output = check(tmp_path / "two.ipynb", options=["--deselect", "two.ipynb::Cell 1"])
+    assert code == 1, output
+    assert "1 of 2 code cells executed" in said["two"]
+
+
+def test_download_fails(tmp_path):
+    """A notebook that fetches something is caught even where the server answers."""
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/"
+        source = f"import urllib.request\nurllib.request.urlopen({url!r}, timeout=5).status == 200"
+        code, said, output = check(write(tmp_path / "download.ipynb", source, [value("True")], []))
+        server.shutdown()
+    assert code == 1, output
+    assert "caused an exception" in said["download"]

@@ -1,0 +1,45 @@
+"""Write the students' versions of the exercise notebooks: `python -m tools.assignments [source] [target]`.
+
+nbgrader does it, as its own `generate_assignment` would, without a gradebook: solutions, hidden tests and
+outputs go, cells that are graded are locked and carry a checksum, so that `nbgrader autograde` accepts them.
+"""
+
+import sys
+from pathlib import Path
+
+import nbformat
+from nbgrader import preprocessors
+from traitlets.config import Config
+
+from tools.common import EXERCISES, ROOT, notebooks
+
+STUB = {"python": "# YOUR CODE HERE · 在此作答\nraise NotImplementedError()"}
+TEXT_STUB = "YOUR ANSWER HERE · 在此作答"
+STEPS = ("LockCells", "ClearSolutions", "ClearOutput", "CheckCellMetadata", "ComputeChecksums",
+         "ClearHiddenTests", "ClearMarkScheme", "ComputeChecksums", "CheckCellMetadata")  # fmt: skip
+
+
+def students_version(nb):
+    """A notebook without its solutions; an error where a solution is not marked as nbgrader wants it."""
+    config = Config()
+    config.ClearSolutions.code_stub = STUB
+    config.ClearSolutions.text_stub = TEXT_STUB
+    for step in STEPS:
+        nb, _ = getattr(preprocessors, step)(config=config).preprocess(nb, {})
+    return nb
+
+
+def main(source=EXERCISES, target=ROOT / "_build" / "assignments"):
+    source, target = Path(source), Path(target)
+    found = notebooks(source)
+    if not found:
+        print(f"No exercise notebook in {source} yet: nothing to write.")
+    for path in found:
+        out = target / path.relative_to(source)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(students_version(nbformat.read(path, as_version=4)), out)
+        print(out)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

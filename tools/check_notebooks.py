@@ -1,0 +1,168 @@
+"""Run notebooks again and compare with what is stored: `python -m tools.check_notebooks [path ...]`.
+
+nbval does the running and the comparing. It stays green on some notebooks that are bad, so this file
+is also a pytest plugin that adds what nbval does not look at:
+
+- the stored outputs come from one run in order, and no cell that shows something stands without its output;
+- every code cell was executed, as counted by somebody else than the runner;
+- a cell tagged `nbval-ignore-output` still shows the same kinds of things;
+- nothing is written to stderr (a warning, an unknown magic), no shell command is run, and a cell
+  tagged `raises-exception` raises;
+- the notebook as a whole keeps within its time.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbval.kernel import RunningKernel
+from nbval.plugin import IPyNbCell, coalesce_streams
+
+from tools.common import ROOT, kernel_environment, notebooks
+
+SECONDS = 60  # for one notebook, its kernel's start included
+SHELL = re.compile(r"^\s*(!|%%(bash|sh|script|system)\b|%(pip|conda|system|sx)\b)", re.MULTILINE)
+SETUP = "setup"  # the one tag whose cell may install something, and does so only away from the repository
+
+
+def kinds(outputs):
+    """What sort of things a cell shows, without their content: ('stream', 'stdout'), ('display_data', 'image/png')…"""
+    found = []
+    for out in outputs:
+        if out.output_type == "stream":
+            found.append(("stream", out.name))
+        elif out.output_type == "error":
+            found.append(("error", out.ename))
+        else:
+            found.append((out.output_type, *sorted(out.data)))
+    return found
+
+
+def stored_faults(cell, number):
+    """What is wrong with code cell `number` (from 1) as it stands in the file."""
+    if cell.execution_count != number:
+        yield f"execution count {cell.execution_count} where {number} is due: store one clean run"
+    if any(kind == ("stream", "stderr") for kind in kinds(cell.outputs)):
+        yield "stored output on stderr"
+    if SETUP not in cell.metadata.get("tags", []) and SHELL.search(cell.source):
+        yield "a shell command: its failure would go unnoticed"
+
+
+def run_faults(cell, outputs, options):
+    """What is wrong with a cell's outputs on being run again, beyond a difference in their text."""
+    stored, now = kinds(coalesce_streams(cell.outputs)), kinds(outputs)
+    for out in outputs:
+        if out.output_type == "stream" and out.name == "stderr":
+            yield f"wrote to stderr: {out.text.strip()[:200]}"
+    if stored != now:
+        yield f"stored {stored or 'nothing'} but shows {now or 'nothing'}"
+    if options["check_exception"] and not any(out.output_type == "error" for out in outputs):
+        yield "tagged raises-exception but raises nothing"
+
+
+def execute(kernel, source, allow_stdin=None):
+    """As nbval does it, but with a history, without which IPython shows a value in spite of a final `;`."""
+    return kernel.kc.execute(source, store_history=True, allow_stdin=allow_stdin, stop_on_error=False)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--notebook-seconds", type=float, default=SECONDS, help="time limit for one notebook")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item):
+    if isinstance(item, IPyNbCell) and not hasattr(item.parent, "started"):
+        item.parent.started = time.monotonic()
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    if not isinstance(item, IPyNbCell):
+        return (yield)
+    limit = item.config.getoption("notebook_seconds")
+    left = limit - (time.monotonic() - item.parent.started)
+    item.config.option.nbval_cell_timeout = max(left, 0.1)
+    for fault in stored_faults(item.cell, item.cell_num + 1):
+        item.raise_cell_error(fault)
+    result = yield
+    for fault in run_faults(item.cell, item.test_outputs, item.options):
+        item.raise_cell_error(fault)
+    if time.monotonic() - item.parent.started > limit:
+        item.raise_cell_error(f"the notebook takes more than {limit:g} seconds")
+    return result
+
+
+class Tally:
+    """Counts, from pytest's reports alone, what became of each notebook."""
+
+    def __init__(self, paths, root):
+        self.root = root
+        self.expected = {self._name(p): self._code_cells(p) for path in paths for p in self._files(path)}
+        self.passed, self.seconds, self.faults = defaultdict(int), defaultdict(float), defaultdict(list)
+
+    @staticmethod
+    def _files(path):
+        return notebooks(path) if path.is_dir() else [path]
+
+    @staticmethod
+    def _code_cells(path):
+        return sum(cell.cell_type == "code" for cell in nbformat.read(path, as_version=4).cells)
+
+    def _name(self, path):
+        return str(Path(path).resolve())
+
+    def pytest_runtest_logreport(self, report):
+        name = self._name(self.root / report.nodeid.split("::")[0])
+        self.seconds[name] += report.duration
+        if report.when == "call" and report.outcome == "passed":
+            self.passed[name] += 1
+        if report.outcome == "failed":
+            found = re.search(r"Cell \d+: .*", report.longreprtext)
+            self.faults[name].append(found.group() if found else report.longreprtext[-300:])
+
+    def lines(self):
+        for name, cells in self.expected.items():
+            faults = self.faults[name]
+            if self.passed[name] != cells:
+                faults = [*faults, f"{self.passed[name]} of {cells} code cells executed"]
+            verdict = "FAILED: " + "; ".join(faults) if faults else "ok"
+            yield f"{self.seconds[name]:6.1f} s {cells:4d} cells  {Path(name).name}  {verdict}"
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session):
+        bad = not self.expected or any(" FAILED: " in line for line in self.lines())
+        if bad and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter):
+        terminalreporter.section("notebooks")
+        for line in self.lines():
+            terminalreporter.line(line)
+
+
+def pytest_configure(config):
+    RunningKernel.execute_cell_input = execute
+    if not hasattr(config, "workerinput"):  # the tally is kept once, where the reports of all workers arrive
+        paths = [Path(config.invocation_params.dir, arg) for arg in config.args]
+        config.pluginmanager.register(Tally(paths, config.rootpath), "notebook-tally")
+
+
+def command(paths, *options):
+    # pytest names a test by its path below the root folder, which must therefore hold all of them
+    root = os.path.commonpath([p if p.is_dir() else p.parent for p in paths])
+    return [sys.executable, "-m", "pytest", "-p", "tools.check_notebooks", "--nbval", "--nbval-current-env",
+            "--rootdir", root, "-c", str(ROOT / "pyproject.toml"), "-q", "-n", "2", "--dist", "loadfile",
+            "--color=no", "--tb=short", *options, *map(str, paths)]  # fmt: skip
+
+
+if __name__ == "__main__":
+    options = [a for a in sys.argv[1:] if a.startswith("-")]
+    paths = [Path(a).resolve() for a in sys.argv[1:] if not a.startswith("-")] or [ROOT / "notebooks"]
+    sys.exit(subprocess.run(command(paths, *options), cwd=ROOT, env=kernel_environment()).returncode)

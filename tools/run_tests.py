@@ -1,0 +1,66 @@
+"""`make test`: every test, in an order in which the quick ones come first, with the time that each part took.
+
+The tests marked `site` open the built site in Chromium. Where there is none they are left out, and the
+last line says so; on a build server (CI=true) that is a failure.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+from tools.common import ROOT
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-n", os.environ.get("JOBS", "2"), "--dist", "loadfile"]
+
+
+def find_chromium(environment=os.environ):
+    """The browser named by the variable CHROMIUM, or the first that is on the path, or None."""
+    if named := environment.get("CHROMIUM"):
+        return shutil.which(named)
+    return next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+
+
+def plan(chromium):
+    """The parts as (name, command), and what had to be left out."""
+    parts = [
+        ("mathematics, equations, text, packaging", [*PYTEST, "-m", "not site", "tests"]),
+        ("notebooks, run again and compared", [sys.executable, "-m", "tools.check_notebooks"]),
+    ]
+    if chromium:
+        return [*parts, ("the built site in Chromium", [*PYTEST, "-m", "site", "tests"])], None
+    return parts, "the tests of the built site: no Chromium found (install it, or set CHROMIUM to its path)"
+
+
+def run(parts, environment):
+    """Run each part even where an earlier one failed; the lines of the summary, and whether all passed."""
+    summary, passed = [], True
+    for name, command in parts:
+        print(f"\n=== {name}", flush=True)
+        start = time.monotonic()
+        code = subprocess.run(command, cwd=ROOT, env=environment).returncode
+        summary.append(f"{time.monotonic() - start:7.1f} s  {'ok    ' if code == 0 else 'FAILED'}  {name}")
+        passed = passed and code == 0
+    return summary, passed
+
+
+def main():
+    chromium = find_chromium()
+    parts, left_out = plan(chromium)
+    # Two workers on two cores: more than one thread each would only make them wait for one another.
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    if chromium:
+        environment["CHROMIUM"] = chromium
+    start = time.monotonic()
+    summary, passed = run(parts, environment)
+    print("\n".join(["", *summary, f"{time.monotonic() - start:7.1f} s  in all"]))
+    if left_out:
+        print(f"LEFT OUT: {left_out}")
+        passed = passed and os.environ.get("CI") != "true"
+    sys.exit(0 if passed else 1)
+
+
+if __name__ == "__main__":
+    main()
