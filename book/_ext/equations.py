@@ -91,16 +91,23 @@ def add_marks(app, doctree, docname: str) -> None:
 
 
 class EquationReferences(SphinxPostTransform):
-    """`[text](#eq-x)` keeps its text and `[](#eq-x)` shows the number; MyST alone always shows the number."""
+    """`[text](#eq-x)` and `[text](other.ipynb#eq-x)` keep their text; without a text they show the number.
+
+    MyST alone always shows the number for the first, and does not find the second.
+    """
 
     default_priority = 8        # before MyST's own resolver, which has 9
 
     def run(self, **kwargs) -> None:
         known = self.env.get_domain("math").equations
         for node in list(self.document.findall(addnodes.pending_xref)):
-            if node.get("reftype") != "myst" or node["reftarget"] not in known:
+            if node.get("reftype") != "myst":
                 continue
-            link = _reference(self.app, node.get("refdoc", self.env.docname), node["reftarget"])
+            in_file = node["reftarget"] if node.get("refdomain") == "doc" else None
+            label = node["reftargetid"] if in_file else node["reftarget"]
+            if label not in known or in_file not in (None, known[label][0]):
+                continue        # left to MyST, which warns
+            link = _reference(self.app, node.get("refdoc", self.env.docname), label)
             if node["refexplicit"]:
                 link["reftitle"] = link.astext()
                 link.children = []

@@ -45,7 +45,7 @@ $$
 a = b
 $$ (eq-vae-bare)
 """,
-    "book/list.md": "# List · 列表\n\n```{equation-list}\n```\n",
+    "book/list.md": "# List · 列表\n\nSee [there](vae.md#eq-vae-gap) and [](vae.md#eq-vae-gap).\n\n```{equation-list}\n```\n",
     "gmlib/elbo.py": "def gap(bound, kl):\n    return bound + kl  # eq-vae-gap\n",
     "tests/test_gap.py": 'import pytest\n\n@pytest.mark.equation("eq-vae-gap")\ndef test_gap():\n    pass\n',
     "equations.toml": '[eq-vae-marginal]\ndefinition.en = "what it <is>"\ndefinition.zh = "定义如此"\n',
@@ -117,6 +117,12 @@ def test_a_reference_keeps_its_words_or_shows_the_number(site):
     assert str(named.find("em")) == "<em>gap</em>" and named.text == "the gap" and named["title"] == "(1.1)"
 
 
+def test_a_reference_may_name_the_file_too(site):
+    named, empty = page(site, "list").find("p").find_all("a")
+    assert named["href"] == empty["href"] == "vae.html#equation-eq-vae-gap"
+    assert (named.text, empty.text) == ("there", "(1.1)")
+
+
 def test_the_list_has_every_equation_with_its_checks(site):
     entries = page(site, "list").find_all(class_="eq-entry")
     assert [e.find("code").text for e in entries] == ["eq-vae-gap", "eq-vae-marginal", "eq-vae-bare"]
@@ -133,10 +139,11 @@ def test_a_mark_follows_its_test_when_only_the_test_changes(site):
         assert "tests/test_gap.py#L5" in str(page(site, name))
 
 
-def test_a_reference_to_no_equation_is_a_warning(site):
+@pytest.mark.parametrize("target", ["#eq-vae-ghost", "list.md#eq-vae-gap"])
+def test_a_reference_to_no_equation_is_a_warning(site, target):
     bad = site / "book" / "vae.md"
     before = bad.read_text("utf-8")
-    bad.write_text(before + "\n[](#eq-vae-ghost)\n", "utf-8")
+    bad.write_text(f"{before}\n[]({target})\n", "utf-8")
     status, log = build(site)
     bad.write_text(before, "utf-8")
-    assert status == 1 and "eq-vae-ghost" in log
+    assert status == 1 and target.split("#")[1] in log
