@@ -1,0 +1,91 @@
+"""Begin a chapter, or one more notebook of a chapter: `python -m tools.new_chapter SLUG "English · 中文" [notebook]`.
+
+Writes what is not there yet: the page, a notebook with its link, setup and settings cells, the package in
+`gmlib` and a first test file. Says which lines `_toc.yml` needs. Changes no file that exists.
+"""
+
+import argparse
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from tools.address import current
+from tools.common import ROOT
+from tools.run_notebooks import clean
+
+PAGE = """# {title}
+
+<div lang="en">
+
+What question does this family answer?
+
+</div>
+
+<div lang="zh">
+
+这一族模型回答什么问题？
+
+</div>
+"""
+GOALS = """<div lang="en">
+
+After this notebook you will be able to …
+
+</div>
+
+<div lang="zh">
+
+学完本笔记本，你将能够……
+
+</div>"""
+SETTINGS = "import torch\n\nDEVICE = \"cuda\" if torch.cuda.is_available() else \"cpu\""
+TEST = '"""The mathematics of {slug}: each test names the equation that it checks."""\n'
+
+
+def notebook(title, name, address):
+    """A notebook that holds what every notebook starts with."""
+    link = f"[Open in Colab · 在 Colab 中打开]({address.colab(name)})"
+    cells = [
+        new_markdown_cell(f"# {title}\n\n{link}"),
+        new_markdown_cell(GOALS),
+        new_code_cell(address.setup_cell(), metadata={"tags": ["setup"]}),
+        new_code_cell(SETTINGS, metadata={"tags": ["settings"]}),
+    ]
+    nb = new_notebook(cells=cells)
+    for cell in nb.cells:
+        del cell["id"]  # `clean` gives one that depends on the name alone
+    return clean(nb, name)
+
+
+def files(slug, title, stem, address):
+    """Path below the root, and content, of all that a chapter starts with."""
+    name = f"notebooks/{slug}/{stem}.ipynb"
+    return {
+        f"book/{slug}.md": PAGE.format(title=title),
+        name: nbformat.writes(notebook(title, name, address)) + "\n",
+        f"gmlib/{slug}/__init__.py": f'"""{title.split(" · ")[0]}."""\n',
+        f"tests/{slug}/test_{slug}.py": TEST.format(slug=slug),
+    }
+
+
+def main(arguments=None, root=ROOT):
+    parser = argparse.ArgumentParser(prog="python -m tools.new_chapter", description=__doc__.splitlines()[0])
+    parser.add_argument("slug", help="the chapter's one name everywhere: gan")
+    parser.add_argument("title", help="English · 中文")
+    parser.add_argument("notebook", nargs="?", help="the notebook's name; the slug if left out")
+    given = parser.parse_args(arguments)
+    if not given.slug.isidentifier() or len(given.title.split(" · ")) != 2:
+        parser.error('say it like: python -m tools.new_chapter gan "Generative adversarial networks · 生成对抗网络"')
+    stem = given.notebook or given.slug
+    for name, content in files(given.slug, given.title, stem, current()).items():
+        path = root / name
+        print(f"{'is there ' if path.exists() else 'new      '} {name}")
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content, encoding="utf-8")
+    print(f"Put `- file: book/{given.slug}` and `- file: notebooks/{given.slug}/{stem}` into _toc.yml; then")
+    print(f"make notebooks NB=notebooks/{given.slug}/{stem}.ipynb")
+
+
+if __name__ == "__main__":
+    main()
