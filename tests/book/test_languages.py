@@ -35,7 +35,7 @@ A hint.
 切换按钮写着 EN 或中文。$x$ 的下界：
 
 - 其一
-- 其二
+- [Auto-encoding variational Bayes, a paper](a.md)
 
 :::{note}
 提示。

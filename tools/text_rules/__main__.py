@@ -4,7 +4,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tools.text_rules import addresses, glossary, languages, notebooks, pairs, typography
+from tools.text_rules import addresses, glossary, languages, notebooks, pairs, sources_page, typography
 from tools.text_rules.source import texts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -15,11 +15,11 @@ def problems(root: Path = ROOT) -> list[str]:
     out = []
     for reading in map(languages.read, texts(root)):
         out += reading.faults + pairs.problems(reading) + glossary.problems(reading, known) + typography.problems(reading)
-    return out + notebooks.problems(root) + addresses.problems(root)
+    return out + notebooks.problems(root) + addresses.problems(root) + sources_page.problems(root)
 
 
-def main(paths: list[str]) -> int:
-    found = [message for message in problems() if not paths or message.startswith(tuple(paths))]
+def main(paths: list[str], root: Path = ROOT) -> int:
+    found = [message for message in problems(root) if not paths or message.startswith(tuple(paths))]
     print("\n".join(found) or "The text keeps every rule.")
     return 1 if found else 0
 

@@ -131,13 +131,23 @@ def _check_block(reading: Reading, segment: Segment) -> None:
         elif token.type.startswith("math_block") or token.type == "amsmath":
             reading.fault(line, "a displayed equation stands inside a language block; both languages share it")
         elif token.type == "inline":
-            _check_language(reading, segment.lang, plain(token.children), line)
+            _check_language(reading, segment.lang, token.children, line)
     if not any(plain([t]).strip() for t in segment.tokens if t.type == "inline"):
         reading.fault(segment.line, "an empty language block")
 
 
-def _check_language(reading: Reading, lang: str, words: str, line: int) -> None:
-    if lang == "zh" and len(LATIN_WORD.findall(words)) > 3 and not HAN.search(words):
+def _outside_links(tokens: list[Token]) -> Iterator[Token]:
+    depth = 0
+    for token in tokens:
+        depth += {"link_open": 1, "link_close": -1}.get(token.type, 0)
+        if not depth:
+            yield token
+
+
+def _check_language(reading: Reading, lang: str, tokens: list[Token], line: int) -> None:
+    words = plain(tokens)
+    own = plain(_outside_links(tokens))     # the title of a work stays in the work's language
+    if lang == "zh" and len(LATIN_WORD.findall(own)) > 3 and not HAN.search(words):
         reading.fault(line, f"a paragraph without Chinese in a Chinese block: {words.strip()[:50]!r}")
     if lang == "en":
         rest = re.sub(r"\([^()]*\)|（[^（）]*）", "", words)     # a Chinese term may be given in parentheses
