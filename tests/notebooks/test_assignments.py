@@ -1,5 +1,11 @@
 """The students' versions: no solution, no hidden test and no output in them, and nbgrader can grade them."""
 
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -8,6 +14,12 @@ from tools.assignments import main, students_version
 from tools.common import EXERCISES, ROOT, notebooks
 
 SOLUTION = "    ### BEGIN SOLUTION\n    return 0.5 * (mu**2 + var - 1 - log(var))\n    ### END SOLUTION"
+SCORES = """
+    select submitted_assignment.student_id, grade.auto_score from grade
+    join submitted_notebook on submitted_notebook.id = grade.notebook_id
+    join submitted_assignment on submitted_assignment.id = submitted_notebook.assignment_id
+    where grade.auto_score is not null
+"""
 HIDDEN = "### BEGIN HIDDEN TESTS\nassert kl(3, 1) == 4.5\n### END HIDDEN TESTS"
 
 
@@ -84,6 +96,35 @@ def test_files_are_written_and_an_empty_folder_is_no_error(tmp_path, capsys):
     nbformat.write(exercise(), source / "vae.ipynb")
     main(source, target)
     assert leaks(exercise(), nbformat.read(target / "vae.ipynb", as_version=4)) == []
+
+
+def answered(formula, check=None):
+    """The student's version with an answer in it, and perhaps with the test changed."""
+    nb = students_version(exercise())
+    nb.cells[1].source = f"from math import log\ndef kl(mu, var):\n    return {formula}"
+    if check:
+        nb.cells[2].source = check
+    return nb
+
+
+@pytest.mark.slow
+def test_nbgrader_grades_what_students_hand_in(tmp_path):
+    """A right answer earns its points; a stub of an answer with the test taken out earns none."""
+    course = {
+        "source": exercise(),
+        "submitted/right": answered("0.5 * (mu**2 + var - 1 - log(var))"),
+        "submitted/wrong": answered("0", check="pass"),
+    }
+    for folder, nb in course.items():
+        (tmp_path / folder / "ex").mkdir(parents=True)
+        nbformat.write(nb, tmp_path / folder / "ex" / "vae.ipynb")
+    # nbgrader calls alembic by name, so the environment must be the active one
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    for command in ("generate_assignment", "autograde"):
+        run = [sys.executable, "-m", "nbgrader", command, "ex"]
+        subprocess.run(run, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    with sqlite3.connect(tmp_path / "gradebook.db") as gradebook:
+        assert dict(gradebook.execute(SCORES).fetchall()) == {"right": 2.0, "wrong": 0.0}
 
 
 @pytest.mark.parametrize("path", notebooks(EXERCISES), ids=lambda p: p.relative_to(ROOT).as_posix())
