@@ -46,7 +46,7 @@ address: $(installed)  ## after a change of address in _config.yml or of version
 	@$(py) -m tools.address
 
 clean:  ## remove what was built, and keep .venv
-	rm -rf _build .pytest_cache build dist *.egg-info
+	rm -rf _build build dist *.egg-info
 
 $(built): $(installed) $(sources)
 	@echo "Building the site into $(site): about 1 minute."
