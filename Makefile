@@ -27,7 +27,7 @@ help:  ## this list
 book: $(built)  ## build the site into _build/html (1 minute; warnings are errors)
 	@echo "The site is in $(site); 'make serve' shows it."
 
-test: $(built)  ## run every test (under 10 minutes; builds the site first if it is not up to date)
+test: $(installed)  ## run every test (under 10 minutes; builds the site first if it is not up to date)
 	@echo "Running all tests: under 10 minutes on two cores."
 	@$(py) -m tools.run_tests
 

@@ -26,6 +26,7 @@ def find_chromium(environment=os.environ):
 def plan(chromium):
     """The parts as (name, command), and what had to be left out."""
     parts = [
+        ("the site, built if it is not up to date", ["make", "--no-print-directory", "book"]),
         ("mathematics, equations, text, packaging", [*PYTEST, "-m", "not site", "tests"]),
         ("notebooks, run again and compared", [sys.executable, "-m", "tools.check_notebooks"]),
     ]

@@ -10,12 +10,13 @@ from tools import run_tests
 def test_every_part_runs_where_there_is_chromium():
     parts, left_out = run_tests.plan("/usr/bin/chromium")
     assert [name for name, _ in parts][-1] == "the built site in Chromium"
+    assert parts[0][1][-1] == "book", "the site is built before it is tested"
     assert left_out is None
 
 
 def test_without_chromium_it_says_what_is_missing():
     parts, left_out = run_tests.plan(None)
-    assert len(parts) == 2 and "Chromium" in left_out
+    assert len(parts) == 3 and "Chromium" in left_out
 
 
 def test_named_chromium_must_exist(tmp_path):
