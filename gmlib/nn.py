@@ -60,7 +60,7 @@ class GaussianNet(nn.Module):
     def __init__(self, *sizes: int, activation: type[nn.Module] = nn.Tanh):
         super().__init__()
         *hidden, out = sizes
-        self.event_size = out
+        self.input_shape, self.event_size = sizes[:1], out
         self.net = mlp(*hidden, 2 * out, activation=activation)
 
     def forward(self, x: Tensor) -> Independent:
@@ -81,7 +81,7 @@ class BernoulliNet(nn.Module):
 
     def __init__(self, *sizes: int, activation: type[nn.Module] = nn.Tanh):
         super().__init__()
-        self.event_size = sizes[-1]
+        self.input_shape, self.event_size = sizes[:1], sizes[-1]
         self.net = mlp(*sizes, activation=activation)
 
     def forward(self, z: Tensor) -> Independent:

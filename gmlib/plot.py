@@ -53,7 +53,7 @@ def images(x: Tensor, side: int, columns: int, ax: Axes | None = None) -> Axes:
 
     Example:
         >>> images(torch.rand(10, 64), side=8, columns=5).get_images()[0].get_array().shape
-        (19, 46)
+        (17, 44)
     """
     if x.ndim != 2 or x.shape[1] != side * side:
         raise ValueError(f"x must have shape (N, {side * side}), got {tuple(x.shape)}")

@@ -176,7 +176,7 @@ class LinearEncoder(nn.Module):
 
     def __init__(self, D: int, k: int):
         super().__init__()
-        self.event_size = k
+        self.input_shape, self.event_size = (D,), k
         self.map = nn.Linear(D, k)
         self.log_sigma = nn.Parameter(torch.zeros(k))
 

@@ -18,7 +18,7 @@ class VAE(nn.Module):
 
     Args:
         encoder: maps x of shape ``(*batch, D)`` to an ``Independent(Normal)`` over z; its
-            ``event_size`` is the number k of latent dimensions.
+            ``input_shape`` is ``(D,)``, its ``event_size`` the number k of latent dimensions.
         decoder: maps z of shape ``(*batch, k)`` to a distribution over x.
 
     Example:
@@ -50,7 +50,7 @@ class VAE(nn.Module):
 
         Source: Kingma and Welling 2014, equation 7; in the book eq-vae-sgvb-b.
         """
-        check_batch(x, "x")
+        check_batch(x, "x", *self.encoder.input_shape)
         log_lik, kl = self.terms(x, num_samples, generator)
         return sgvb_b(log_lik, kl.sum(-1))
 
@@ -71,7 +71,7 @@ class VAE(nn.Module):
 
         Source: Burda, Grosse and Salakhutdinov 2016; in the book eq-vae-iwae.
         """
-        check_batch(x, "x")
+        check_batch(x, "x", *self.encoder.input_shape)
         check_count(num_samples, "num_samples")
         sizes = [min(chunk, num_samples - done) for done in range(0, num_samples, check_count(chunk, "chunk"))]
         log_w = torch.cat([self.log_weights(x, s, generator) for s in sizes])
@@ -88,7 +88,8 @@ class VAE(nn.Module):
 
     def sampled_elbo(self, x: Tensor, num_samples: int = 1, generator: torch.Generator | None = None) -> Tensor:
         """As :meth:`elbo`, with the divergence sampled instead of exact (eq-vae-sgvb-a)."""
-        return sgvb_a(*self._log_joint_and_q(check_batch(x, "x"), num_samples, generator))
+        check_batch(x, "x", *self.encoder.input_shape)
+        return sgvb_a(*self._log_joint_and_q(x, num_samples, generator))
 
     @torch.no_grad()
     def sample(self, sample_shape: tuple[int, ...] = (), generator: torch.Generator | None = None) -> Tensor:

@@ -1,0 +1,193 @@
+"""Every model that claims a capability keeps its law; for each law, a wrong model is caught."""
+
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch.distributions import MultivariateNormal, Normal
+
+from gmlib import core, data, targets, vae
+from gmlib.nn import BernoulliNet, GaussianNet
+from tests.laws import laws
+
+F64 = torch.float64
+
+
+def t(*values):
+    return torch.tensor(values, dtype=F64)
+
+
+def correlated():
+    return targets.Gaussian(t(1.0, -0.5), t([2.0, 0.9], [0.9, 1.0]))
+
+
+def three():
+    Sigma = torch.stack([0.3 * torch.eye(2, dtype=F64), t([1.0, 0.8], [0.8, 1.0]), t([0.5, 0.0], [0.0, 2.0])])
+    return targets.GaussianMixture(t(0.2, 0.5, 0.3), t([0.0, 0.0], [2.0, -1.0], [-2.0, 1.0]), Sigma)
+
+
+def one_dimensional():
+    return targets.GaussianMixture(t(0.7, 0.3), t([-1.0], [2.0]), t([[0.5]], [[1.5]]))
+
+
+def linear_gaussian():
+    return vae.LinearGaussian(t([1.0, 0.3], [-0.4, 0.8]), t(0.5, -1.0), t(0.7).squeeze())
+
+
+DENSITIES = {f.__name__: f for f in (correlated, three, one_dimensional, linear_gaussian)}
+DENSITIES["ring"] = lambda: data.ring(5, dtype=F64)
+
+
+@pytest.fixture
+def generator():
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture(params=DENSITIES.values(), ids=DENSITIES.keys())
+def model(request):
+    return request.param()
+
+
+def test_density(model, generator):
+    assert isinstance(model, core.HasLogProb) and isinstance(model, core.CanSample)
+    x = model.sample((6,), generator=generator)
+    laws.density_integrates_to_one(model, dim=x.shape[-1])
+    laws.log_prob_ignores_batch_shape(model, x)
+    laws.sample_agrees_with_log_prob(model, generator)
+    laws.sample_is_reproducible(model)
+
+
+@pytest.mark.parametrize("make", [correlated, three, one_dimensional, DENSITIES["ring"]])
+def test_score(make, generator):
+    model = make()
+    assert isinstance(model, core.HasScore)
+    laws.score_is_the_gradient(model, model.sample((20,), generator=generator))
+    laws.score_has_mean_zero(model, generator)
+
+
+def wrong(model, **methods):
+    kept = {name: getattr(model, name) for name in ("log_prob", "sample", "score") if hasattr(model, name)}
+    return SimpleNamespace(**{**kept, **methods})
+
+
+PLANTED = {
+    "a constant is dropped": (
+        lambda m, g: laws.density_integrates_to_one(wrong(m, log_prob=lambda x: m.log_prob(x) + 1e-6), 2)
+    ),
+    "the covariance is used for its square root": lambda m, g: laws.sample_agrees_with_log_prob(
+        wrong(m, sample=lambda s, generator: m.mu + torch.randn(*s, 2, generator=generator, dtype=F64) @ m.Sigma), g
+    ),
+    "the mean is off": lambda m, g: laws.sample_agrees_with_log_prob(
+        wrong(m, sample=lambda s, generator: m.sample(s, generator) + 0.03), g
+    ),
+    "a batch is summed": lambda m, g: laws.log_prob_ignores_batch_shape(
+        wrong(m, log_prob=lambda x: m.log_prob(x) + 0 * m.log_prob(x).sum() + x.ndim), m.sample((6,), g)
+    ),
+    "the generator is ignored": lambda m, g: laws.sample_is_reproducible(
+        wrong(m, sample=lambda s, generator: torch.randn(*s, 2))
+    ),
+    "the score has the wrong sign": lambda m, g: laws.score_is_the_gradient(
+        wrong(m, score=lambda x: -m.score(x)), m.sample((6,), g)
+    ),
+    "the score is a little large": lambda m, g: laws.score_has_mean_zero(
+        wrong(m, score=lambda x: 1.03 * m.score(x)), g
+    ),
+}
+
+
+@pytest.mark.parametrize("law", PLANTED.values(), ids=PLANTED.keys())
+def test_a_wrong_model_is_caught(law, generator):
+    with pytest.raises(AssertionError):
+        law(correlated(), generator)
+
+
+@pytest.fixture
+def bounded():
+    """A VAE on the linear-Gaussian model, whose evidence and whose exact ELBO are known."""
+    torch.manual_seed(0)
+    model = vae.VAE(vae.LinearEncoder(3, 2), vae.LinearDecoder(2, 3)).double()
+    parameters = model.decoder.map.weight, model.decoder.map.bias, model.decoder.log_sigma.exp()
+    x = torch.randn(4, 3, generator=torch.Generator().manual_seed(1), dtype=F64)
+    with torch.no_grad():
+        q = model.encoder(x)
+        exact = vae.linear.elbo(x, q.mean, torch.diag_embed(q.variance), *parameters)
+        evidence = vae.LinearGaussian(*(p.detach() for p in parameters)).log_prob(x)
+    return model, x, exact, evidence
+
+
+def test_elbo(bounded, generator):
+    model, x, exact, evidence = bounded
+    assert isinstance(model, core.HasElbo) and isinstance(model, core.CanEstimateLogProb)
+    laws.bound_is_unbiased(model, x, exact, generator)
+    laws.bound_stays_below(model, x, evidence, generator)
+    laws.sample_is_reproducible(model)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [lambda v: v + 0.2, lambda v: 0.9 * v, lambda v: v / 3],
+    ids=["too high", "shrunk", "mean over pixels instead of the sum"],
+)
+def test_a_wrong_bound_is_caught(bounded, error, generator):
+    model, x, exact, evidence = bounded
+    faulty = SimpleNamespace(
+        elbo=lambda *a: error(model.elbo(*a)),
+        estimate_log_prob=lambda *a: core.Estimate(error(model.estimate_log_prob(*a).value), "lower"),
+    )
+    with pytest.raises(AssertionError):
+        laws.bound_is_unbiased(faulty, x, exact, generator)
+
+
+def test_a_bound_above_the_evidence_is_caught(bounded, generator):
+    model, x, exact, evidence = bounded
+    faulty = SimpleNamespace(elbo=lambda *a: model.elbo(*a) - exact + evidence + 0.2, estimate_log_prob=None)
+    with pytest.raises(AssertionError):
+        laws.bound_stays_below(faulty, x, evidence, generator)
+
+
+def test_vae_samples_have_the_model_moments(bounded, generator):
+    """Ancestral samples with the decoder's noise; a draw of the means alone has too small a covariance."""
+    model = bounded[0]
+    with torch.no_grad():
+        W, mu, s = model.decoder.map.weight, model.decoder.map.bias, model.decoder.log_sigma.exp()
+        exact = MultivariateNormal(mu, W @ W.mT + s**2 * torch.eye(3, dtype=F64))
+        x = model.sample((200_000,), generator)
+        laws.assert_same_mean(x, expected=mu)
+        laws.assert_same_mean((x - mu) ** 2, expected=exact.variance)
+        means = model.decode_prior((200_000,), generator).mean
+    with pytest.raises(AssertionError):
+        laws.assert_same_mean((means - mu) ** 2, expected=exact.variance)
+
+
+def test_binary_vae_samples_have_the_model_mass(generator):
+    """On two pixels the mass of each of the four images is known by quadrature."""
+    torch.manual_seed(1)
+    model = vae.VAE(GaussianNet(2, 4, 1), BernoulliNet(1, 4, 2)).double()
+    z = torch.linspace(-10, 10, 4001, dtype=F64)
+    with torch.no_grad():
+        p = model.decoder(z[:, None]).mean
+        images = t([0, 0], [0, 1], [1, 0], [1, 1])
+        joint = torch.where(images[:, None].bool(), p, 1 - p).prod(-1) * Normal(0.0, 1.0).log_prob(z).exp()
+    mass = torch.trapezoid(joint, z)
+    x = model.sample((200_000,), generator)
+    laws.assert_same_mean((x[:, None] == images).all(-1).to(F64), expected=mass)
+    assert set(x.unique().tolist()) == {0.0, 1.0}
+
+
+def test_pytorch_distributions_satisfy_the_protocols():
+    oracle = MultivariateNormal(torch.zeros(2), torch.eye(2))
+    assert isinstance(oracle, core.HasLogProb) and isinstance(oracle, core.CanSample)
+    assert not isinstance(oracle, core.HasElbo)
+
+
+def test_density_of_known_points():
+    """Against PyTorch's own, and a mixture written out by hand."""
+    ours, x = correlated(), t([0.3, 2.0], [-5.0, 1.0])
+    torch.testing.assert_close(ours.log_prob(x), MultivariateNormal(ours.mu, ours.Sigma).log_prob(x), rtol=0, atol=1e-12)
+    m = one_dimensional()
+    by_hand = math.log(
+        0.7 * math.exp(-((0.4 + 1) ** 2) / 1.0) / math.sqrt(math.pi)
+        + 0.3 * math.exp(-((0.4 - 2) ** 2) / 3.0) / math.sqrt(3 * math.pi)
+    )
+    assert m.log_prob(t(0.4)).item() == pytest.approx(by_hand, abs=1e-12)
