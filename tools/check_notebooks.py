@@ -159,7 +159,7 @@ def command(paths, *options):
     root = os.path.commonpath([p if p.is_dir() else p.parent for p in paths])
     return [sys.executable, "-m", "pytest", "-p", "tools.check_notebooks", "--nbval", "--nbval-current-env",
             "--rootdir", root, "-c", str(ROOT / "pyproject.toml"), "-q", "-n", "2", "--dist", "loadfile",
-            "--color=no", "--tb=short", "-p", "no:cacheprovider", *options, *map(str, paths)]  # fmt: skip
+            "--color=no", "--tb=short", "-o", f"cache_dir={ROOT}/_build/pytest_cache", *options, *map(str, paths)]  # fmt: skip
 
 
 if __name__ == "__main__":
