@@ -33,6 +33,8 @@ GOOD = {
     "image": (PLOT, [IMAGE], []),  # other bytes than those stored: not compared
     "ignored": ("import os; print(os.getpid())", [stdout("1\n")], IGNORE),
     "raises": ("1 / 0", [new_output("error", ename="ZeroDivisionError", evalue="division by zero")], ["raises-exception"]),
+    "progress": ("from tqdm.auto import tqdm\nfor _ in tqdm(range(3)): pass", [], []),
+    "semicolon": ("x = 6 * 7\nx;", [], []),
     "library": ("import gmlib\ngmlib.__name__", [value("'gmlib'")], []),
 }
 # name: (source, stored outputs, tags, what the check must say)
@@ -54,6 +56,7 @@ BAD = {
     "stored-warning": ("x = 1", [new_output("stream", name="stderr", text="careful")], IGNORE, "stored output on stderr"),
     "raises-nothing": ("x = 1", [], ["raises-exception"], "raises nothing"),
     "skipped": ("x = 1", [], ["nbval-skip"], "0 of 1 code cells executed"),
+    "stored-progress": ("x = 1", [new_output("display_data", {"text/plain": "epochs: 100%"})], IGNORE, "shows nothing"),
     "shell": ("!false", [], [], "shell command"),
     "pip": ("%pip install -q nothing", [], [], "shell command"),
 }
