@@ -1,0 +1,184 @@
+"""Compare a student's answer with a specification on random inputs, and say what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Real
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gmlib.exercises import vae
+from gmlib.exercises.exercise import Exercise, Numbers, answering
+
+EXERCISES = MappingProxyType({**vae.EXERCISES})
+LONGEST = 400  # characters of one line of a message
+
+
+class CheckFailed(AssertionError):
+    """An answer is not right; the message says why, in both languages."""
+
+
+class _NoNumbers(Exception):
+    """An answer returned something that is not made of numbers."""
+
+
+def check(name: str, answer: Callable | Any, student: str | None = None) -> None:
+    """Print one line if the answer is right; raise with an explanation if it is not.
+
+    Args:
+        name: the exercise, such as ``"vae-gaussian-kl"``.
+        answer: a function. It gets float64 tensors, and returns a tensor, an array, a number, or a
+            list or tuple of them; axes of length 1 more or less do not matter. Where the exercise asks for
+            numbers worked out on paper, they may be given as they are.
+        student: a name or a number; the inputs follow from it, so they differ from student to student.
+
+    Raises:
+        CheckFailed: an ``AssertionError``, if the answer is not right on every input.
+        ValueError: on an exercise that does not exist, or a ``student`` that is not text.
+
+    Example:
+        >>> check("vae-gaussian-kl", lambda mu, sigma: 0.5 * (mu**2 + sigma**2 - 1 - 2 * sigma.log()).sum(-1))
+        vae-gaussian-kl: right · 正确 (12/12)
+    """
+    exercise, student = _find(name), _normal(student)
+    cases = [exercise.case(name, student, i) for i in range(exercise.cases)]
+    got = _results(name, exercise, answer, cases)
+    # The right numbers are computed only now: while the answer ran, there was nothing to look at.
+    wanted = [exercise.specification(**case) for case in cases]
+    for case, right, found in zip(cases, wanted, got, strict=True):
+        if not _agree(right, found, exercise.tolerance):
+            en, zh = _diagnosis(exercise, cases, got) or _description(right, found)
+            raise _failure(name, en, zh, case, f"expected · 应为：{_show(right)}", f"got · 得到：{_show(found)}")
+    print(f"{name}: right · 正确 ({len(cases)}/{len(cases)})")
+
+
+def numbers(name: str, student: str | None = None) -> dict[str, Tensor]:
+    """The first input of an exercise, which is the one that a question on paper is about.
+
+    Example:
+        >>> numbers("vae-mean-field", "Ada Lovelace")["P"].shape
+        torch.Size([2, 2])
+    """
+    return _tensors(_find(name).case(name, _normal(student), 0))
+
+
+def _find(name: str) -> Exercise:
+    if name not in EXERCISES:
+        known = ", ".join(EXERCISES)
+        raise ValueError(f"there is no exercise {name!r}; there are: {known}\n没有练习 {name!r}；现有：{known}")
+    return EXERCISES[name]
+
+
+def _normal(student: str | None) -> str:
+    if not isinstance(student, str | None):
+        raise ValueError(f"student must be text, got {student!r}\nstudent 应为文字，得到 {student!r}")
+    return " ".join((student or "").split()).casefold()
+
+
+def _tensors(case: dict[str, Numbers]) -> dict[str, Tensor]:
+    return {key: torch.tensor(value, dtype=torch.float64) for key, value in case.items()}
+
+
+def _results(name: str, exercise: Exercise, answer: Any, cases: list[dict]) -> list[Numbers]:
+    """What the answer gives for each case, as plain numbers."""
+    if answer is None or answer is ...:
+        raise _failure(name, "There is no answer here yet.", "这里还没有作答。")
+    if not callable(answer):
+        if exercise.cases > 1:
+            raise _failure(name, "Give the function itself, without calling it.", "请传入函数本身，不要调用它。")
+        return [_run(name, lambda *_: answer, cases[0])]
+    return [_run(name, answer, case) for case in cases]
+
+
+def _run(name: str, answer: Callable, case: dict[str, Numbers]) -> Numbers:
+    """Call the answer on tensors of its own, made anew for each call, so that changing them changes nothing."""
+    arguments = _tensors(case).values()
+    call = f"called as · 调用方式：f({', '.join(case)})"
+    try:
+        with answering():
+            return _plain(answer(*arguments))
+    except _NoNumbers as problem:
+        if str(problem) == "None":
+            en, zh = "It returns None: is a `return` missing?", "它返回 None：是不是漏了 return？"
+        else:
+            en, zh = f"It returns something else than numbers: {problem}.", f"它返回的不是数，而是 {problem}。"
+        raise _failure(name, en, zh, case) from None
+    except RecursionError:
+        raise _failure(name, "It calls itself without end.", "它不停地调用自身。", case) from None
+    except (Exception, SystemExit) as error:
+        if isinstance(error, NotImplementedError) and not error.args:  # the stub that the student starts from
+            raise _failure(name, "There is no answer here yet.", "这里还没有作答。") from None
+        what = f"{type(error).__name__}: {error}"
+        raise _failure(name, f"It raises {what}", f"它抛出异常 {what}", case, call) from error
+
+
+def _plain(value: Any) -> Numbers:
+    """Nested lists of Python floats, whose comparison nobody can redefine."""
+    if isinstance(value, Tensor):
+        value = value.detach().cpu().tolist()
+    elif isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, Real):
+        return float(value)
+    raise _NoNumbers("None" if value is None else f"{type(value).__name__}")
+
+
+def _flat(value: Numbers) -> list[float]:
+    return [v for part in value for v in _flat(part)] if isinstance(value, list) else [value]
+
+
+def _shape(value: Numbers) -> tuple[int, ...] | None:
+    """The lengths along the axes; None for a list whose parts have different shapes."""
+    if not isinstance(value, list):
+        return ()
+    inner = {_shape(v) for v in value}
+    return None if None in inner or len(inner) > 1 else (len(value), *(inner.pop() if inner else ()))
+
+
+def _close(a: float, b: float, tolerance: float) -> bool:
+    scale = tolerance * max(1.0, b, -b)
+    return a == b or -scale <= a - b <= scale < float("inf") or (a != a and b != b)
+
+
+def _agree(right: Numbers, found: Numbers, tolerance: float) -> bool:
+    one, two = _shape(right), _shape(found)
+    if two is None or [n for n in one if n != 1] != [n for n in two if n != 1]:
+        return False
+    return all(_close(a, b, tolerance) for a, b in zip(_flat(found), _flat(right), strict=True))
+
+
+def _diagnosis(exercise: Exercise, cases: list[dict], got: list[Numbers]) -> tuple[str, str] | None:
+    """The words for the mistake that explains all results, if one does."""
+    for m in exercise.misconceptions:
+        if all(_agree(m.compute(**case), found, exercise.tolerance) for case, found in zip(cases, got, strict=True)):
+            return m.en, m.zh
+    return None
+
+
+def _description(right: Numbers, found: Numbers) -> tuple[str, str]:
+    one, two = _shape(right), _shape(found)
+    if two is None:
+        return "The parts of the result have different shapes.", "结果的各部分形状不一。"
+    if [n for n in one if n != 1] != [n for n in two if n != 1]:
+        return f"The shape is {two}, and should be {one}.", f"形状是 {two}，应为 {one}。"
+    if any(v != v for v in _flat(found)):
+        return "The result holds a NaN.", "结果中有 NaN。"
+    if any(v in (float("inf"), -float("inf")) for v in _flat(found)):
+        return "The result is infinite.", "结果是无穷大。"
+    return "The numbers differ.", "数值不对。"
+
+
+def _show(value: Numbers) -> str:
+    text = f"[{', '.join(_show(v) for v in value)}]" if isinstance(value, list) else f"{value:.6g}"
+    return text if len(text) <= LONGEST else text[:LONGEST] + " …"
+
+
+def _failure(name: str, en: str, zh: str, case: dict[str, Numbers] | None = None, *lines: str) -> CheckFailed:
+    inputs = [] if case is None else ["input · 输入：" + ", ".join(f"{k} = {_show(v)}" for k, v in case.items())]
+    return CheckFailed("\n  ".join([name, en, zh, *inputs, *lines]))
