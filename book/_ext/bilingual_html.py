@@ -158,8 +158,10 @@ def mark_english_only(soup: BeautifulSoup) -> None:
         if not element.has_attr("lang"):
             keep(element, "en")
     for cell in soup.select("article td, article th"):
-        if not language_of(cell) and LATIN.search(cell.get_text()) and not CJK.search(cell.get_text()):
-            keep(cell, "en")
+        words = "".join(text for text in cell.find_all(string=True) if is_prose(text))
+        alone = not language_of(cell) and not cell.find(lang=True) and SEPARATOR not in words
+        if alone and (CJK.search(words) or LATIN.search(words)):
+            keep(cell, ZH if CJK.search(words) else "en")
 
 
 def keep(element: Tag, language: str) -> None:
@@ -192,9 +194,10 @@ def translate_attributes(soup: BeautifulSoup) -> None:
 
 
 def tidy_title(soup: BeautifulSoup) -> None:
-    """`Page · 页 — Book · 书`; the first page is the book itself."""
-    parts = re.split(r"\s+[—-]\s+", soup.title.get_text().strip())
-    soup.title.string = " — ".join(bilingual_words.attribute(part) for part in dict.fromkeys(parts))
+    """`Page · 页 — Book · 书`, without numbers and marks of formulas; the first page is the book itself."""
+    text = re.sub(r"\\[()]|^\s*\d+\.\s+", "", soup.title.get_text().strip())
+    parts = dict.fromkeys(re.split(r"\s+[—-]\s+", text))
+    soup.title.string = " — ".join(map(bilingual_words.attribute, parts))
 
 
 def add_switch(soup: BeautifulSoup) -> None:

@@ -17,6 +17,7 @@ WORDS = {
     "Color mode": "明暗模式", "Light": "浅色", "Dark": "深色", "System Settings": "跟随系统",
     "Fullscreen mode": "全屏", "Download this page": "下载本页", "Download notebook file": "下载笔记本",
     "Download source file": "下载源文件", "Print to PDF": "打印为 PDF", "Launch interactive content": "在线运行",
+    "Toggle hidden content": "展开或收起", "Colab logo": "Colab 标志",
     "Launch on Colab": "在 Colab 中运行", "Source repositories": "源代码仓库", "Source repository": "源代码仓库",
     "Repository": "仓库", "Suggest edit": "修改建议", "Suggest edits": "修改建议", "Open issue": "提交问题",
     "Open an issue": "提交问题", "Show source": "查看源文件", "Table of contents": "目录",

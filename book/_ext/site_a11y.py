@@ -31,6 +31,9 @@ def mend(soup: BeautifulSoup, is_search: bool) -> None:
         disclose(box)
     for entry in soup.select(".citation-list, .citation"):
         del entry["role"]  # deprecated there; the entries are plain paragraphs, author first
+    for header in soup.select("article th"):
+        if not header.get_text().strip():
+            header.name = "td"  # the corner of a table heads nothing
     for formula in soup.select("article span.math"):
         bind_punctuation(soup, formula)
 

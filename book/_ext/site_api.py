@@ -4,7 +4,6 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-import re
 import sys
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from sphinx.application import Sphinx
 
 PACKAGE = "gmlib"
 PLACEHOLDER = "<!-- modules -->"
-EQUATION_COMMENT = re.compile(r"#\s*(eq-[\w-]+(?:\s*,\s*eq-[\w-]+)*)\s*$", re.MULTILINE)
 
 
 def modules() -> list[str]:
@@ -23,29 +21,49 @@ def modules() -> list[str]:
 
 def list_modules(app: Sphinx, docname: str, source: list[str]) -> None:
     """One section a module, in place of the page's placeholder."""
-    if PLACEHOLDER not in source[0]:
-        return
-    for path in Path(app.srcdir, PACKAGE).rglob("*.py"):
-        app.env.note_dependency(str(path))
-    sections = (f"## `{name}`\n\n```{{eval-rst}}\n.. automodule:: {name}\n   :members:\n   :show-inheritance:\n```\n"
-                for name in modules())
-    source[0] = source[0].replace(PLACEHOLDER, "\n".join(sections))
+    if PLACEHOLDER in source[0]:
+        for path in Path(app.srcdir, PACKAGE).rglob("*.py"):
+            app.env.note_dependency(str(path))
+        source[0] = source[0].replace(PLACEHOLDER, "\n".join(map(section, modules())))
 
 
-def equations_of(obj) -> list[str]:
-    try:
-        source = inspect.getsource(inspect.unwrap(obj))
-    except (TypeError, OSError):
-        return []
-    labels = [label.strip() for group in EQUATION_COMMENT.findall(source) for label in group.split(",")]
-    return list(dict.fromkeys(labels))
+def section(name: str) -> str:
+    """The members of a module; what its package offers under a shorter name stands there, and not twice."""
+    package = sys.modules[name.rpartition(".")[0]]
+    offered = getattr(package, "__all__", [])
+    options = [":members:", ":show-inheritance:", f":exclude-members: {', '.join(offered)}"]
+    if package.__dict__.get(name.rpartition(".")[2]) is not importlib.import_module(name):
+        options.append(":no-index:")  # a function of the package has the module's name
+    return "\n".join([f"## `{name}`", "", '<div lang="en" class="bi-keep">', "", "```{eval-rst}",
+                      f".. automodule:: {name}", *(f"   {option}" for option in options), "```", "", "</div>", ""])
+
+
+def place_of(obj) -> tuple[str, range]:
+    """The file of an object, from the root of the repository, and its lines."""
+    obj = inspect.unwrap(obj.fget if isinstance(obj, property) else obj)
+    lines, start = inspect.getsourcelines(obj)
+    root = Path(sys.modules[PACKAGE].__file__).parents[1]
+    path = Path(inspect.getsourcefile(obj)).resolve().relative_to(root)
+    return path.as_posix(), range(start, start + len(lines))
 
 
 def add_equations(app: Sphinx, what: str, name: str, obj, options, lines: list[str]) -> None:
-    if what in {"function", "method", "property"}:
-        labels = equations_of(obj.fget if isinstance(obj, property) else obj)
-        if labels:
-            lines += ["", ":Equations: " + ", ".join(f":eq:`{label}`" for label in labels), ""]
+    """Link a function to the equations that its `# eq-…` comments name (an unknown name is a fault for the tests)."""
+    if what not in {"function", "method", "property"}:
+        return
+    try:
+        path, here = place_of(obj)
+    except (TypeError, OSError, ValueError):
+        return
+    scan = app.equation_scan
+    labels = [m.label for m in scan.code if m.path == path and m.line in here and m.label in scan.labels]
+    if labels:
+        lines += ["", ":Equations: " + ", ".join(f":eq:`{label}`" for label in dict.fromkeys(labels)), ""]
+
+
+def plain_protocols(app: Sphinx, what: str, name: str, obj, options, signature, returns) -> tuple | None:
+    """A protocol is never constructed: its `(*args, **kwargs)` says nothing."""
+    return ("", None) if getattr(obj, "_is_protocol", False) else None
 
 
 def source_link(config):
@@ -57,13 +75,11 @@ def source_link(config):
         obj = importlib.import_module(info["module"])
         for part in info["fullname"].split("."):
             obj = getattr(obj, part, None)
-        obj = inspect.unwrap(obj.fget if isinstance(obj, property) else obj) if obj is not None else None
         try:
-            lines, start = inspect.getsourcelines(obj)
-            path = Path(inspect.getsourcefile(obj)).resolve().relative_to(Path(sys.modules[PACKAGE].__file__).parents[1])
+            path, lines = place_of(obj)
         except (TypeError, OSError, ValueError):
             return None
-        return f"{base}/{path.as_posix()}#L{start}-L{start + len(lines) - 1}"
+        return f"{base}/{path}#L{lines.start}-L{lines.stop - 1}"
 
     return resolve
 
@@ -76,5 +92,6 @@ def configure(app: Sphinx, config) -> None:
 def setup(app: Sphinx) -> dict:
     app.connect("config-inited", configure, priority=100)
     app.connect("source-read", list_modules)
+    app.connect("autodoc-process-signature", plain_protocols)
     app.connect("autodoc-process-docstring", add_equations, priority=400)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

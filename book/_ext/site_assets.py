@@ -44,6 +44,7 @@ def follow_address(app: Sphinx, config) -> None:
 
 
 def setup(app: Sphinx) -> dict:
+    app.set_html_assets_policy("always")  # a title with a formula stands in the contents of every page
     app.connect("config-inited", follow_address, priority=100)
     app.connect("html-page-context", drop_unwanted, priority=999)
     app.connect("build-finished", copy_mathjax)

@@ -85,9 +85,11 @@
 
   function choose(choice) {
     const was = place();
+    root.style.overflowAnchor = "none";  // or the browser would move the page a second time
     remember(choice);
     show(choice);
     restore(was);
+    requestAnimationFrame(() => requestAnimationFrame(() => { root.style.overflowAnchor = ""; }));
     document.dispatchEvent(new CustomEvent("book:language", { detail: choice }));
   }
 

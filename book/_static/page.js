@@ -17,9 +17,20 @@
     document.querySelectorAll(REGIONS).forEach(reach);
   }
 
+  document.addEventListener("book:language", reachAll);
   window.addEventListener("load", () => {
-    (window.MathJax?.startup?.promise ?? Promise.resolve()).then(reachAll);
+    (window.MathJax?.startup?.promise ?? Promise.resolve()).then(() => document.fonts.ready).then(reachAll);
     new ResizeObserver(reachAll).observe(document.querySelector("article") ?? document.body);
   });
-  window.addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((d) => { d.open = true; }));
+
+  // Paper is light, and nothing can be unfolded on it.
+  const paper = matchMedia("print");
+  let onScreen;
+  paper.addEventListener("change", (media) => {
+    if (media.matches) {
+      onScreen = root.dataset.theme;
+      document.querySelectorAll("article details:not(.eq-mark)").forEach((details) => { details.open = true; });
+    }
+    root.dataset.theme = media.matches ? "light" : onScreen;
+  });
 })();

@@ -1,0 +1,160 @@
+"""The built book, served as it will be served, and a browser to open it with."""
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlparse
+
+import pytest
+import yaml
+from filelock import FileLock
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).parents[2]
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+         "--disable-sync", "--no-first-run"]
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """Static files under the prefix; a missing page gets the book's 404 page, as on the public host."""
+
+    def translate_path(self, path: str) -> str:
+        return super().translate_path(path.removeprefix(self.server.prefix))
+
+    def send_error(self, code, message=None, explain=None) -> None:
+        page = Path(self.directory, "404.html")
+        if code != 404 or not page.exists():
+            return super().send_error(code, message, explain)
+        self.send_response(404)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.end_headers()
+        self.wfile.write(page.read_bytes())
+
+    def log_message(self, *args) -> None:
+        pass
+
+
+@dataclass
+class Site:
+    root: Path
+    origin: str
+    prefix: str
+
+    @property
+    def pages(self) -> list[str]:
+        own = (p.relative_to(self.root) for p in self.root.rglob("*.html"))
+        return sorted(p.as_posix() for p in own if p.parts[0] not in {"_static", "_sources"} and p.name != "index.html"
+                      or p.as_posix() == "book/index.html")
+
+    def url(self, page: str) -> str:
+        return f"{self.origin}{self.prefix}/{page}"
+
+
+@contextmanager
+def served(root: Path, prefix: str):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(root)))
+    server.prefix = prefix
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield Site(root, f"http://127.0.0.1:{server.server_port}", prefix)
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def public_prefix() -> str:
+    """The path of the public address, which the 404 page's links begin with."""
+    return urlparse(yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))["html"]["baseurl"]).path.rstrip("/")
+
+
+def run_quietly(command: list[str], **options) -> None:
+    done = subprocess.run(command, text=True, capture_output=True, **options)
+    assert done.returncode == 0, f"{command} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+
+
+@pytest.fixture(scope="session")
+def book():
+    """The whole book, built by the same command as for its readers, if it is not up to date (or the one in $SITE)."""
+    root = Path(os.environ.get("SITE", ROOT / "_build" / "html"))
+    if "SITE" not in os.environ:
+        with FileLock(Path(tempfile.gettempdir(), "book-site.lock")):
+            run_quietly(["make", "book"], cwd=ROOT)
+    with served(root, public_prefix()) as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory):
+    """A small book in the same clothes, with every kind of block that a page may hold."""
+    source = tmp_path_factory.mktemp("sample")
+    shutil.copytree(Path(__file__).parent / "sample", source, dirs_exist_ok=True)
+    shutil.copy(ROOT / "_config.yml", source)
+    for folder in ("_ext", "_static"):
+        shutil.copytree(ROOT / "book" / folder, source / "book" / folder)
+    builder = Path(sys.executable).with_name("jupyter-book")
+    run_quietly([str(builder), "build", str(source), "-W", "-n", "--keep-going"], cwd=source)
+    with served(source / "_build" / "html", public_prefix()) as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Visit:
+    """One tab whose network ends at the site, and everything that went wrong in it."""
+
+    page: object
+    origin: str
+    faults: list[str] = field(default_factory=list)
+
+    def watch(self) -> None:
+        self.page.route("**/*", self.admit)
+        self.page.on("console", lambda m: m.type in {"error", "warning"} and self.faults.append(f"console: {m.text}"))
+        self.page.on("pageerror", lambda e: self.faults.append(f"script error: {e}"))
+        self.page.on("requestfailed", lambda r: self.faults.append(f"failed: {r.url}"))
+        self.page.on("response", lambda r: r.status >= 400 and self.faults.append(f"{r.status}: {r.url}"))
+
+    def admit(self, route) -> None:
+        if route.request.url.startswith((self.origin, "data:", "blob:")):
+            route.continue_()
+        else:
+            self.faults.append(f"outside: {route.request.url}")
+            route.abort()
+
+    def open(self, url: str) -> None:
+        self.page.goto(url, wait_until="load")
+        self.page.evaluate("window.MathJax?.startup?.promise")
+        self.page.wait_for_load_state("networkidle")
+
+
+@pytest.fixture
+def visit(chromium, request):
+    """A function that opens a tab: visit(site, locale="en-GB", width=1280, …) -> Visit."""
+    contexts = []
+
+    def start(site: Site, locale: str = "en-GB", width: int = 1280, **options) -> Visit:
+        context = chromium.new_context(locale=locale, viewport={"width": width, "height": 900}, **options)
+        contexts.append(context)
+        tab = Visit(context.new_page(), site.origin)
+        tab.watch()
+        return tab
+
+    yield start
+    for context in contexts:
+        context.close()

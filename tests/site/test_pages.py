@@ -1,0 +1,81 @@
+"""What surrounds the text: the map of the site, social previews, the programming interface, the references."""
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+
+pytestmark = pytest.mark.site
+
+
+@pytest.fixture(scope="module")
+def config(request):
+    return yaml.safe_load((request.config.rootpath / "_config.yml").read_text("utf-8"))
+
+
+def soup(site, page: str) -> BeautifulSoup:
+    return BeautifulSoup((site.root / page).read_text("utf-8"), "html.parser")
+
+
+def test_sitemap_lists_every_page(book, config):
+    tree = ElementTree.parse(book.root / "sitemap.xml")
+    listed = {e.text.removeprefix(config["html"]["baseurl"]) for e in tree.findall(".//{*}loc")}
+    assert listed == set(book.pages) - {"404.html", "search.html"}
+
+
+def test_every_page_has_a_preview_and_a_canonical_address(book, config):
+    for page in set(book.pages) - {"404.html", "search.html"}:
+        head = soup(book, page).head
+        properties = {m["property"]: m["content"] for m in head.select("meta[property]")}
+        assert properties["og:url"] == head.select_one("link[rel=canonical]")["href"] == config["html"]["baseurl"] + page
+        assert properties["og:title"].strip() and len(properties["og:description"]) > 20, page
+
+
+def test_first_address_leads_to_the_first_page(visit, book):
+    tab = visit(book)
+    tab.page.goto(book.url(""))
+    tab.page.wait_for_url("**/book/index.html")
+
+
+def test_functions_link_to_their_lines(book, config, request):
+    """Each link names a file of this repository and the lines where the function stands."""
+    page = soup(book, "book/api.html")
+    entries = page.select("dl.py > dt.sig")
+    base = f'{config["repository"]["url"]}/blob/{config["repository"]["branch"]}/'
+    assert len(entries) > 20
+    for entry in entries:
+        if "data" in entry.parent["class"] or "attribute" in entry.parent["class"]:
+            continue
+        link = entry.select_one("a[href*='/blob/']")
+        assert link is not None, entry["id"]
+        path, start, _ = re.fullmatch(re.escape(base) + r"(gmlib/[\w/]+\.py)#L(\d+)-L(\d+)", link["href"]).groups()
+        lines = (request.config.rootpath / path).read_text("utf-8").splitlines()
+        name = entry["id"].rpartition(".")[2]
+        assert any(name in line for line in lines[int(start) - 1:int(start) + 4]), entry["id"]
+
+
+def test_functions_link_to_their_equations(book):
+    page = soup(book, "book/api.html")
+    links = page.select("dl.field-list a[href*='#equation-eq-']")
+    assert links
+    for link in links:
+        target, _, anchor = link["href"].partition("#")
+        assert soup(book, f"book/{target}").find(id=anchor) is not None, link["href"]
+
+
+def test_every_module_is_listed(book, request):
+    headings = {h.code.get_text() for h in soup(book, "book/api.html").select("h2") if h.code}
+    files = (p.relative_to(request.config.rootpath) for p in (request.config.rootpath / "gmlib").rglob("*.py"))
+    modules = {".".join(p.with_suffix("").parts).removesuffix(".__init__") for p in files
+               if not p.stem.startswith("_") or p.stem == "__init__"} - {"gmlib"}
+    assert headings == modules
+
+
+def test_references_are_cited_by_author_and_year(sample):
+    link = soup(sample, "book/blocks.html").select_one("a[href*='references.html#']")
+    assert link.get_text() == "2014" and "Doe and Roe" in link.parent.get_text()
+    entry = soup(sample, "book/references.html").select_one(".citation")
+    assert entry.get_text().strip().startswith("Jane Doe and Richard Roe") and entry["lang"] == "en"
