@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import matplotlib.pyplot as plt
 import torch
-from cycler import cycler
+from matplotlib import cycler
 from matplotlib.axes import Axes
 from matplotlib.patches import Ellipse
 from torch import Tensor

@@ -48,7 +48,7 @@ def train(
         optimizer: any PyTorch optimiser.
         generator: source of the order and of the loss's random numbers, on the data's device.
 
-    Raises:
+    Raises (when the first step is asked for):
         ValueError: on data that is empty or holds a NaN, or counts below one.
         FloatingPointError: when the loss of an epoch is no longer finite.
 

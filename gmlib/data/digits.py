@@ -67,8 +67,8 @@ def binarise(x: Tensor) -> Tensor:
 def dequantise(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Grey levels 0..16 to [0, 1): ``(x + u) / 17`` with u uniform on [0, 1).
 
-    A density model of the result bounds a model of the levels: for each pixel, the average
-    log-density minus log 17 is at most the log-probability of the level.
+    A density model of the result bounds a model of the levels: for an image of D pixels, the mean
+    over u of the log-density, minus D log 17, is at most the log-probability of its levels.
 
     Raises:
         ValueError: if ``x`` is outside 0..16 or holds a NaN.

@@ -49,7 +49,7 @@ def kl_gaussians(m: Tensor, S: Tensor, mu: Tensor, Sigma: Tensor) -> Tensor:
         One value for each element of the batch.
 
     Raises:
-        ValueError: on shapes that do not fit, a NaN, or a matrix that is not positive definite.
+        ValueError: on shapes that do not fit, a NaN, or a matrix that is not a covariance.
 
     Source: in the book eq-vae-kl-full.
 
@@ -74,6 +74,6 @@ def log_det(L: Tensor) -> Tensor:
 
 def _cholesky(A: Tensor, name: str) -> Tensor:
     L, info = torch.linalg.cholesky_ex(A)
-    if info.any():
-        raise ValueError(f"{name} must be positive definite")
+    if info.any() or not torch.allclose(A, A.mT):
+        raise ValueError(f"{name} must be symmetric and positive definite")
     return L

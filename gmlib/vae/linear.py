@@ -27,7 +27,7 @@ def marginal(W: Tensor, mu: Tensor, sigma: Tensor) -> Gaussian:
 def posterior(x: Tensor, W: Tensor, mu: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
     """p(z|x) = N(m, S): the mean, shape ``(*batch, k)``, and the covariance, the same for every x.
 
-    Source: Tipping and Bishop 1999, equation 9; in the book eq-vae-lg-posterior.
+    Source: Tipping and Bishop 1999, section 3; in the book eq-vae-lg-posterior.
     """
     eye = torch.eye(W.shape[1], dtype=W.dtype, device=W.device)
     S = torch.linalg.inv(eye + W.mT @ W / sigma**2)  # eq-vae-lg-posterior
@@ -66,7 +66,7 @@ def em_step(x: Tensor, W: Tensor, mu: Tensor, sigma: Tensor) -> tuple[Tensor, Te
     Returns:
         The new ``W`` and ``sigma``.
 
-    Source: Tipping and Bishop 1999, appendix B; in the book eq-vae-lg-mstep.
+    Source: Tipping and Bishop 1999, the EM algorithm of appendix B; in the book eq-vae-lg-mstep.
     """
     m, S = posterior(x, W, mu, sigma)  # eq-vae-em-e
     c = x - mu
@@ -102,7 +102,8 @@ def ppca(x: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
     eigenvalues, U = torch.linalg.eigh((x - mu).mT @ (x - mu) / len(x))
     eigenvalues, U = eigenvalues.flip(0), U.flip(1)
     s2 = eigenvalues[k:].mean()  # eq-vae-ppca-ml
-    check_positive(s2, "the data's variance outside k directions")
+    if s2 <= torch.finfo(x.dtype).eps * x.shape[1] * eigenvalues[0]:
+        raise ValueError(f"the data must vary in more than k = {k} directions")
     W = U[:, :k] * (eigenvalues[:k] - s2).clamp(min=0).sqrt()  # eq-vae-ppca-ml
     return W, mu, s2.sqrt()
 

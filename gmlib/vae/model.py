@@ -67,7 +67,9 @@ class VAE(nn.Module):
 
         Returns:
             A lower bound in nats, shape ``batch``. The standard error is that of the logarithm of
-            a mean to first order; with one draw there is none.
+            a mean to first order. It means something only where the weights have a finite variance,
+            which an encoder narrower than the posterior's tails does not give; with one draw there
+            is none.
 
         Source: Burda, Grosse and Salakhutdinov 2016; in the book eq-vae-iwae.
         """
@@ -132,7 +134,7 @@ def negative_elbo(
     Returns:
         The scalar, and its terms: ``reconstruction`` (minus the mean log p(x|z)) and ``kl``.
 
-    Source: Kingma and Welling 2014, equations 7 and 8; in the book eq-vae-minibatch.
+    Source: Kingma and Welling 2014, equation 8 divided by N; in the book eq-vae-minibatch.
     """
     log_lik, kl = model.terms(x, 1, generator)
     bound = sgvb_b(log_lik, kl.sum(-1))

@@ -1,7 +1,8 @@
-"""The laws of DESIGN section 6, each written once, for any model that claims the capability.
+"""The laws, each written once, for any model that claims the capability.
 
 A law takes a model and returns nothing; it raises an AssertionError where the model breaks it.
-Statistical laws compare z-scores with a threshold of 6, a false alarm in 5e8 for each comparison.
+Statistical laws compare z-scores with a threshold of 6, which for normal means is
+a false alarm in 5e8 for each comparison.
 """
 
 import math
@@ -35,7 +36,7 @@ def log_prob_ignores_batch_shape(model, x):
 
 
 def sample_agrees_with_log_prob(model, generator, n=200_000):
-    """Two checks: the mean of p(x) over samples, and moments reweighted from a wide Gaussian.
+    """Moments of the samples, against moments reweighted from a wide Gaussian.
 
     For a wide Gaussian g, E_p[f(x)] = E_g[f(x) p(x) / g(x)]: the left side uses only ``sample``,
     the right side only ``log_prob``.

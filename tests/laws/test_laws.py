@@ -79,10 +79,10 @@ PLANTED = {
         wrong(m, sample=lambda s, generator: m.mu + torch.randn(*s, 2, generator=generator, dtype=F64) @ m.Sigma), g
     ),
     "the mean is off": lambda m, g: laws.sample_agrees_with_log_prob(
-        wrong(m, sample=lambda s, generator: m.sample(s, generator) + 0.03), g
+        wrong(m, sample=lambda s, generator: m.sample(s, generator) + 0.08), g
     ),
-    "a batch is summed": lambda m, g: laws.log_prob_ignores_batch_shape(
-        wrong(m, log_prob=lambda x: m.log_prob(x) + 0 * m.log_prob(x).sum() + x.ndim), m.sample((6,), g)
+    "the first axis is summed": lambda m, g: laws.log_prob_ignores_batch_shape(
+        wrong(m, log_prob=lambda x: m.log_prob(x).sum(0, keepdim=True).expand(x.shape[:-1])), m.sample((6,), g)
     ),
     "the generator is ignored": lambda m, g: laws.sample_is_reproducible(
         wrong(m, sample=lambda s, generator: torch.randn(*s, 2))
@@ -91,15 +91,16 @@ PLANTED = {
         wrong(m, score=lambda x: -m.score(x)), m.sample((6,), g)
     ),
     "the score is a little large": lambda m, g: laws.score_has_mean_zero(
-        wrong(m, score=lambda x: 1.03 * m.score(x)), g
+        wrong(m, score=lambda x: 1.05 * m.score(x)), g
     ),
 }
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize("law", PLANTED.values(), ids=PLANTED.keys())
-def test_a_wrong_model_is_caught(law, generator):
+def test_a_wrong_model_is_caught(law, seed):
     with pytest.raises(AssertionError):
-        law(correlated(), generator)
+        law(correlated(), torch.Generator().manual_seed(seed))
 
 
 @pytest.fixture
@@ -126,8 +127,8 @@ def test_elbo(bounded, generator):
 
 @pytest.mark.parametrize(
     "error",
-    [lambda v: v + 0.2, lambda v: 0.9 * v, lambda v: v / 3],
-    ids=["too high", "shrunk", "mean over pixels instead of the sum"],
+    [lambda v: v + 0.2, lambda v: 0.9 * v],
+    ids=["too high", "shrunk"],
 )
 def test_a_wrong_bound_is_caught(bounded, error, generator):
     model, x, exact, evidence = bounded

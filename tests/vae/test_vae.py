@@ -14,7 +14,7 @@ from gmlib.vae.gaussian import kl_terms
 
 close = dict(rtol=0, atol=1e-9)
 F64 = torch.float64
-SIGMAS = 5.5  # two-sided false alarm of 4e-8 for each comparison; there are fewer than 25 of them here
+SIGMAS = 5.5  # for normal means a false alarm of 4e-8 each; about 150 comparisons here, together 6e-6
 
 
 def assert_mean(draws, expected, dim=0):
@@ -212,13 +212,15 @@ def test_gradient_variances(d, sigma):
     w = w / w.sum()
     mu, s = torch.tensor(d + 1.0, dtype=F64), torch.tensor(sigma, dtype=F64)
 
-    def variance(estimator):
-        draws, _ = estimator(lambda z: -0.5 * (z - 1.0) ** 2, mu, s, eps)
+    def variance(estimator, **options):
+        draws, _ = estimator(lambda z: -0.5 * (z - 1.0) ** 2, mu, s, eps, **options)
         return ((w * draws**2).sum() - (w * draws).sum() ** 2).item()
 
     assert variance(vae.reparameterisation_gradient) == pytest.approx(sigma**2, abs=1e-9)
     score = d**4 / (4 * sigma**2) + 7 * d**2 / 2 + 15 * sigma**2 / 4
     assert variance(vae.score_function_gradient) == pytest.approx(score, abs=1e-9)
+    mean = -(d**2 + sigma**2) / 2
+    assert variance(vae.score_function_gradient, baseline=mean) == pytest.approx(2 * d**2 + 2.5 * sigma**2, abs=1e-9)
 
 
 @pytest.mark.equation("eq-vae-minibatch", "eq-vae-bernoulli")
@@ -261,17 +263,30 @@ def test_importance_weighted_bound_of_given_weights():
 
 @pytest.mark.equation("eq-vae-iwae", "eq-vae-iwae-order")
 def test_more_weights_tighten_the_bound(small, bits, generator):
-    """Exact at K = 1; rising in K; below the evidence. Differences are paired, at SIGMAS standard errors."""
-    torch.nn.init.normal_(small.encoder.net[-1].weight, std=0.7)  # an encoder that is far off
-    evidence = on_line(log_joint_on_line(small, bits).exp()).log().detach()
-    log_w = small.log_weights(bits, 64_000, generator).detach()
-    bounds = {K: vae.iwae(log_w.reshape(K, -1, 8)) for K in (1, 2, 4, 16)}
-    assert_mean(bounds[1], exact_elbo(small, bits).detach())
-    for K in (2, 4, 16):
-        assert (bounds[K].mean(0) > bounds[{2: 1, 4: 2, 16: 4}[K]].mean(0)).all()
-        assert (bounds[K].mean(0) < evidence).all()
-    slack = evidence - bounds[16].mean(0)
-    assert (slack < evidence - exact_elbo(small, bits).detach()).all()
+    """L_1 and L_2 exactly, by quadrature over one and two draws; L_4 and L_16 by independent draws."""
+    torch.nn.init.normal_(small.encoder.net[-1].weight, std=0.7)  # an encoder that is off
+    with torch.no_grad():
+        log_joint, log_q = log_joint_on_line(small, bits), encoder_on_line(small, bits)
+        evidence = on_line(log_joint.exp()).log()
+        log_w, q = (log_joint - log_q)[:, ::10], (log_q.exp() * (Z[1] - Z[0]) * 10)[:, ::10]
+        pairs = torch.logaddexp(log_w[:, :, None], log_w[:, None, :]) - math.log(2)
+        exact = {1: exact_elbo(small, bits), 2: torch.einsum("ni,nj,nij->n", q, q, pairs)}
+        draws = {K: vae.iwae(small.log_weights(bits, K * 4000, generator).reshape(K, -1, 8)) for K in (1, 2, 4, 16)}
+    for K in exact:
+        assert_mean(draws[K], exact[K])
+    assert (exact[1] < exact[2] - 1e-6).all() and (exact[2] < evidence - 1e-6).all()
+    assert_rises(exact[2].expand_as(draws[4]), draws[4])
+    assert_rises(draws[4], draws[16])
+    assert_rises(draws[16], evidence.expand_as(draws[4]))
+    with pytest.raises(AssertionError):
+        assert_rises(draws[16], draws[1])
+
+
+def assert_rises(low, high):
+    """The mean of the second is not below that of the first, within SIGMAS standard errors of the difference."""
+    error = (low.var(0) / len(low) + high.var(0) / len(high)).sqrt()
+    assert (high.mean(0) - low.mean(0) > -SIGMAS * error - 1e-12).all()
+    assert (high.mean(0) - low.mean(0)).sum() > 0
 
 
 @pytest.mark.equation("eq-vae-iwae")
@@ -325,3 +340,30 @@ def test_collapse_in_the_linear_model(grey):
     m, S = lg.posterior(grey, W.detach() @ R.mT, mu, torch.tensor(sigma, dtype=F64))
     kl = kl_terms(m, S.diagonal().sqrt().expand_as(m)).mean(0)
     torch.testing.assert_close(kl, 0.5 * (lam / sigma**2).log().clamp(min=0), rtol=0, atol=1e-5)
+
+
+@pytest.mark.equation("eq-vae-collapse")
+def test_the_diagonal_encoder_makes_the_columns_orthogonal(grey):
+    """Gradient descent on the exact ELBO, over W and a linear encoder with a diagonal covariance."""
+    sigma, k = torch.tensor(0.4, dtype=F64), 4
+    C = torch.cov(grey.T, correction=0)[:20, :20]
+    x = torch.linalg.cholesky(C * 20 + 1e-9 * torch.eye(20, dtype=F64)).mT  # 20 points with covariance C
+    lam = torch.linalg.eigvalsh(x.mT @ x / 20).flip(0)[:k]
+    g = torch.Generator().manual_seed(0)
+    W, A = 0.3 * torch.randn(2, 20, k, generator=g, dtype=F64)
+    W, A, log_s = (p.clone().requires_grad_() for p in (W, A, torch.zeros(k, dtype=F64)))
+    options = dict(max_iter=4000, history_size=50, line_search_fn="strong_wolfe", tolerance_grad=1e-10, tolerance_change=0)
+    search = torch.optim.LBFGS([W, A, log_s], **options)
+
+    def loss():
+        search.zero_grad()
+        value = -lg.elbo(x, x @ A, (2 * log_s).exp().diag(), W, torch.zeros(20, dtype=F64), sigma).mean()
+        value.backward()
+        return value
+
+    search.step(loss)
+    assert 0 < (lam > sigma**2).sum() < k
+    gram = (W.mT @ W).detach()
+    lengths = gram.diagonal().sort(descending=True).values
+    assert (gram - gram.diagonal().diag()).abs().max() < 1e-4
+    torch.testing.assert_close(lengths, (lam - sigma**2).clamp(min=0), rtol=0, atol=1e-4)
