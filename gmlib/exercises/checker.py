@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from numbers import Real
 from types import MappingProxyType
@@ -20,6 +21,12 @@ LONGEST = 400  # characters of one line of a message
 
 class CheckFailed(AssertionError):
     """An answer is not right; the message says why, in both languages."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What Jupyter shows: the message, below the answer's own error where there is one; not the checker's lines."""
+        cause = self.__cause__
+        own = [] if cause is None else traceback.format_exception(type(cause), cause, cause.__traceback__.tb_next)
+        return [*"".join(own).splitlines(), f"{type(self).__name__}: {self}"]
 
 
 class _NoNumbers(Exception):
@@ -48,7 +55,7 @@ def check(name: str, answer: Callable | Any, student: str | None = None) -> None
     cases = [exercise.case(name, student, i) for i in range(exercise.cases)]
     got = _results(name, exercise, answer, cases)
     # The right numbers are computed only now: while the answer ran, there was nothing to look at.
-    wanted = [exercise.specification(**case) for case in cases]
+    wanted = [exercise.specification(*case.values()) for case in cases]
     for case, right, found in zip(cases, wanted, got, strict=True):
         if not _agree(right, found, exercise.tolerance):
             en, zh = _diagnosis(exercise, cases, got) or _description(right, found)
@@ -112,7 +119,7 @@ def _run(name: str, answer: Callable, case: dict[str, Numbers]) -> Numbers:
     except (Exception, SystemExit) as error:
         if isinstance(error, NotImplementedError) and not error.args:  # the stub that the student starts from
             raise _failure(name, "There is no answer here yet.", "这里还没有作答。") from None
-        what = f"{type(error).__name__}: {error}"
+        what = f"{type(error).__name__}: {error}".splitlines()[0]
         raise _failure(name, f"It raises {what}", f"它抛出异常 {what}", case, call) from error
 
 
@@ -156,7 +163,7 @@ def _agree(right: Numbers, found: Numbers, tolerance: float) -> bool:
 def _diagnosis(exercise: Exercise, cases: list[dict], got: list[Numbers]) -> tuple[str, str] | None:
     """The words for the mistake that explains all results, if one does."""
     for m in exercise.misconceptions:
-        if all(_agree(m.compute(**case), found, exercise.tolerance) for case, found in zip(cases, got, strict=True)):
+        if all(_agree(m.compute(*case.values()), found, exercise.tolerance) for case, found in zip(cases, got, strict=True)):
             return m.en, m.zh
     return None
 
