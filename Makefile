@@ -50,7 +50,8 @@ clean:  ## remove what was built, and keep .venv
 
 $(built): $(installed) $(sources)
 	@echo "Building the site into $(site): about 1 minute."
-	@SECONDS=0; rm -rf $(site) && .venv/bin/jupyter-book build . --all -W -n --keep-going && touch $@ \
+	@SECONDS=0; rm -rf $(site) && .venv/bin/jupyter-book build . --all -W -n --keep-going \
+		&& $(py) -m tools.assignments notebooks/exercises $(site)/assignments && touch $@ \
 		&& $(call took,Built)
 
 $(installed): requirements.txt pyproject.toml

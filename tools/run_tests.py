@@ -27,7 +27,7 @@ def plan(chromium):
     """The parts as (name, command), and what had to be left out."""
     parts = [
         ("the site, built if it is not up to date", ["make", "--no-print-directory", "book"]),
-        ("mathematics, equations, text, packaging", [*PYTEST, "-m", "not site", "tests"]),
+        ("mathematics, equations, text, packaging", [*PYTEST, "--doctest-modules", "-m", "not site", "tests", "gmlib"]),
         ("notebooks, run again and compared", [sys.executable, "-m", "tools.check_notebooks"]),
     ]
     if chromium:
