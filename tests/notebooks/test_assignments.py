@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from tools.assignments import main, students_version
+from tools.assignments import main, on_the_site, students_version
 from tools.common import EXERCISES, ROOT, notebooks
 
 SOLUTION = "    ### BEGIN SOLUTION\n    return 0.5 * (mu**2 + var - 1 - log(var))\n    ### END SOLUTION"
@@ -21,6 +21,15 @@ SCORES = """
     where grade.auto_score is not null
 """
 HIDDEN = "### BEGIN HIDDEN TESTS\nassert kl(3, 1) == 4.5\n### END HIDDEN TESTS"
+
+
+def test_links_lead_to_the_site():
+    text = "[a](../vae/vae.ipynb#eq-vae-kl), [b](../vae/inference.ipynb) and [c](https://arxiv.org/abs/1)"
+    there = on_the_site(text, "https://x.org/b/")
+    assert "(https://x.org/b/notebooks/vae/vae.html#equation-eq-vae-kl)" in there
+    assert "(https://x.org/b/notebooks/vae/inference.html)" in there and "(https://arxiv.org/abs/1)" in there
+    for path in notebooks(EXERCISES):
+        assert "](../" not in str(students_version(nbformat.read(path, as_version=4)))
 
 
 def graded(source, grade_id, kind="code", **flags):
