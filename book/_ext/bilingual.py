@@ -17,6 +17,7 @@ from sphinx.transforms import SphinxTransform
 import bilingual_html
 import bilingual_search
 import site_a11y
+import site_preview
 
 CJK_OR_PUNCTUATION = r"[\u3000-\u303f\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]"
 LINE_BREAK = re.compile(rf"(?<={CJK_OR_PUNCTUATION})\n(?={CJK_OR_PUNCTUATION})")
@@ -32,6 +33,7 @@ class BilingualTemplates(BuiltinTemplateLoader):
             return html
         soup = BeautifulSoup(html, "html.parser")
         bilingual_html.mark(soup)
+        site_preview.describe(soup)
         site_a11y.mend(soup, is_search=context.get("pagename") == "search")
         return str(soup)
 

@@ -65,7 +65,7 @@ def span(soup: BeautifulSoup, language: str, children) -> Tag:
     return tag
 
 
-def separator(soup: BeautifulSoup, text: str = SEPARATOR) -> Tag:
+def separator(soup: BeautifulSoup, text: str = "\u00a0· ") -> Tag:
     tag = soup.new_tag("span", attrs={"class": "bi-sep"})
     tag.string = text
     return tag
@@ -122,12 +122,22 @@ def take_edges(left: list, right: list) -> tuple[NavigableString, NavigableStrin
     opening = closing = ""
     if left and isinstance(left[0], NavigableString):
         whole = "".join(node.get_text() for node in right).rstrip()
-        bracket = left[0].rfind("(") if whole.endswith(")") and whole.count(")") > whole.count("(") else -1
+        bracket = open_bracket(left[0]) if whole.endswith(")") and whole.count(")") > whole.count("(") else -1
         end = bracket + 1 or NUMBER.match(left[0]).end()
         opening, left[0] = left[0][:end], NavigableString(left[0][end:])
         if bracket >= 0 and isinstance(right[-1], NavigableString):
             closing, right[-1] = ")", NavigableString(right[-1].rstrip()[:-1])
     return NavigableString(opening), NavigableString(closing)
+
+
+def open_bracket(text: str) -> int:
+    """Where the last bracket that stays open stands, or -1."""
+    depth = 0
+    for i in range(len(text) - 1, -1, -1):
+        if text[i] == "(" and depth == 0:
+            return i
+        depth += {")": 1, "(": -1}.get(text[i], 0)
+    return -1
 
 
 def translate_words(soup: BeautifulSoup) -> None:
@@ -148,8 +158,8 @@ def replace_word(soup: BeautifulSoup, text: NavigableString, before: str, englis
     if language:
         text.replace_with(f"{before}{english if language == 'en' else chinese}{after}")
         return
-    gap = " " if after.strip() else SEPARATOR  # "Fig. 图 1.2", but "Search · 搜索"
-    text.replace_with(before, span(soup, "en", [NavigableString(english)]), separator(soup, gap),
+    between = separator(soup, " ") if after.strip() else separator(soup)  # "Fig. 图 1.2", but "Search · 搜索"
+    text.replace_with(before, span(soup, "en", [NavigableString(english)]), between,
                       span(soup, ZH, [NavigableString(chinese)]), after)
 
 

@@ -29,10 +29,10 @@ def list_modules(app: Sphinx, docname: str, source: list[str]) -> None:
 
 def section(name: str) -> str:
     """The members of a module; what its package offers under a shorter name stands there, and not twice."""
-    package = sys.modules[name.rpartition(".")[0]]
+    module, package = importlib.import_module(name), sys.modules[name.rpartition(".")[0]]
     offered = getattr(package, "__all__", [])
     options = [":members:", ":show-inheritance:", f":exclude-members: {', '.join(offered)}"]
-    if package.__dict__.get(name.rpartition(".")[2]) is not importlib.import_module(name):
+    if package.__dict__.get(name.rpartition(".")[2]) is not module:
         options.append(":no-index:")  # a function of the package has the module's name
     return "\n".join([f"## `{name}`", "", '<div lang="en" class="bi-keep">', "", "```{eval-rst}",
                       f".. automodule:: {name}", *(f"   {option}" for option in options), "```", "", "</div>", ""])

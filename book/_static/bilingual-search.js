@@ -16,7 +16,8 @@
 
   function translate() {
     for (const [english, chinese] of Object.entries(WORDS)) {
-      Documentation.TRANSLATIONS[english] = { en: english, zh: chinese, both: `${english} · ${chinese}` }[language()];
+      const short = chinese.replace("，共找到 ${resultCount} 处", "");  // a number is put in once only
+      Documentation.TRANSLATIONS[english] = { en: english, zh: chinese, both: `${english} · ${short}` }[language()];
     }
   }
 

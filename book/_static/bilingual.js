@@ -31,6 +31,7 @@
       button.setAttribute("aria-pressed", String(button.value === choice)));
     document.title = pick(document.title0 ?? (document.title0 = document.title));
     relabel(document);
+    teachScripts();
   }
 
   // "Page · 页 — Book · 书" in the chosen language
@@ -51,6 +52,23 @@
         if (!element.hasAttribute(saved)) element.setAttribute(saved, element.getAttribute(name));
         element.setAttribute(name, pick(element.getAttribute(saved)));
       });
+    }
+  }
+
+  // Words that other scripts put on the page.
+  function teachScripts() {
+    const zh = current === "zh";
+    if (typeof messages !== "undefined") {  // sphinx-copybutton's
+      messages.en = zh ? { copy: "复制", copy_to_clipboard: "复制", copy_success: "已复制", copy_failure: "未能复制" }
+        : { copy: "Copy", copy_to_clipboard: "Copy", copy_success: "Copied", copy_failure: "Could not copy" };
+      document.querySelectorAll(".copybtn").forEach((button) => {
+        button.dataset.tooltip = messages.en.copy;
+        button.setAttribute("aria-label", messages.en.copy);
+      });
+    }
+    if (typeof Documentation !== "undefined") {
+      Documentation.TRANSLATIONS["Hide Search Matches"] = '<span lang="en">Hide search matches</span>'
+        + '<span class="bi-sep"> · </span><span lang="zh-Hans">不再标出搜索词</span>';
     }
   }
 

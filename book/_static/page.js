@@ -9,7 +9,7 @@
   const REGIONS = "article pre, article .pst-scrollable-table-container, article mjx-container[display], article div.output";
 
   function reach(element) {
-    const scrolls = element.scrollWidth > element.clientWidth + 1 || element.scrollHeight > element.clientHeight + 1;
+    const scrolls = element.scrollWidth > element.clientWidth || element.scrollHeight > element.clientHeight;
     if (scrolls) element.tabIndex = 0; else element.removeAttribute("tabindex");
   }
 

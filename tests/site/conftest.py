@@ -95,15 +95,22 @@ def book():
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory):
     """A small book in the same clothes, with every kind of block that a page may hold."""
-    source = tmp_path_factory.mktemp("sample")
-    shutil.copytree(Path(__file__).parent / "sample", source, dirs_exist_ok=True)
+    base = tmp_path_factory.getbasetemp()
+    source = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "sample"  # one for all workers
+    with FileLock(source.with_suffix(".lock")):
+        if not source.exists():
+            build_sample(source)
+    with served(source / "_build" / "html", public_prefix()) as site:
+        yield site
+
+
+def build_sample(source: Path) -> None:
+    shutil.copytree(Path(__file__).parent / "sample", source)
     shutil.copy(ROOT / "_config.yml", source)
     for folder in ("_ext", "_static"):
         shutil.copytree(ROOT / "book" / folder, source / "book" / folder)
     builder = Path(sys.executable).with_name("jupyter-book")
     run_quietly([str(builder), "build", str(source), "-W", "-n", "--keep-going"], cwd=source)
-    with served(source / "_build" / "html", public_prefix()) as site:
-        yield site
 
 
 @pytest.fixture(scope="session")

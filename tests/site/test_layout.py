@@ -12,16 +12,17 @@ def overflowing(tab, site) -> dict[str, int]:
     found = {}
     for page in site.pages:
         tab.open(site.url(page))
-        if (extra := tab.page.evaluate(OVERFLOW)) > 0:
-            found[page] = extra
+        for width in (390, 320):
+            tab.page.set_viewport_size({"width": width, "height": 800})
+            if (extra := tab.page.evaluate(OVERFLOW)) > 0:
+                found[f"{page} at {width}"] = extra
     return found
 
 
-@pytest.mark.parametrize("width", [320, 390])
 @pytest.mark.parametrize("name", ["book", "sample"])
-def test_no_page_scrolls_sideways_on_a_phone(visit, request, name, width):
+def test_no_page_scrolls_sideways_on_a_phone(visit, request, name):
     site = request.getfixturevalue(name)
-    assert overflowing(visit(site, width=width), site) == {}
+    assert overflowing(visit(site, width=390), site) == {}
 
 
 def test_planted_overflow_is_found(visit, sample):

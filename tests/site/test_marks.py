@@ -51,8 +51,8 @@ def one_language_attributes(soup: BeautifulSoup) -> list[str]:
             value, inside = element[name], element.get("lang") or language(element)
             both = HINT in value and CJK.search(value.split(HINT)[-1]) and WORD.search(value)
             alone = inside and bool(CJK.search(value)) == inside.startswith("zh")
-            if "references.html#" in element.get("href", ""):
-                continue  # a work's title has its own language
+            if "references.html#" in element.get("href", "") or value.startswith("gmlib."):
+                continue  # a work's title has its own language, a name in code none
             if value.strip() and WORD.search(value) and not both and not alone and "/" not in value:
                 found.append(f"{name}: {value}")
     return found

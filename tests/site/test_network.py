@@ -31,6 +31,13 @@ def test_book_asks_nothing_of_others(visit, book):
     assert faults_of_pages(visit, book, book.pages) == {}
 
 
+def test_widget_without_a_kernel_shows_its_text(visit, sample):
+    tab = visit(sample)
+    tab.open(sample.url("notebooks/figure.html"))
+    assert tab.page.get_by_text("a slider that needs a kernel").is_visible()
+    assert tab.faults == []
+
+
 def test_sample_asks_nothing_of_others(visit, sample):
     assert faults_of_pages(visit, sample, sample.pages) == {}
 

@@ -31,19 +31,28 @@ def test_every_page_has_a_preview_and_a_canonical_address(book, config):
         head = soup(book, page).head
         properties = {m["property"]: m["content"] for m in head.select("meta[property]")}
         assert properties["og:url"] == head.select_one("link[rel=canonical]")["href"] == config["html"]["baseurl"] + page
-        assert properties["og:title"].strip() and len(properties["og:description"]) > 20, page
+        assert properties["og:title"] == re.sub(r" — Generative Models.*", "", head.title.string), page
+        assert len(properties["og:description"]) > 20, page
+
+
+def test_preview_has_the_opening_in_both_languages(sample):
+    description = soup(sample, "book/blocks.html").select_one("meta[name=description]")["content"]
+    assert description.startswith("A latent variable model explains data x through an unobserved z with prior p(z).")
+    assert "潜变量模型通过未观测的变量 z（先验为 p(z)）来解释数据 x" in description
 
 
 def test_first_address_leads_to_the_first_page(visit, book):
     tab = visit(book)
     tab.page.goto(book.url(""))
     tab.page.wait_for_url("**/book/index.html")
+    root = soup(book, "index.html")
+    assert root.html["lang"] and root.select_one("meta[property='og:description']")["content"]
 
 
 def test_functions_link_to_their_lines(book, config, request):
     """Each link names a file of this repository and the lines where the function stands."""
     page = soup(book, "book/api.html")
-    entries = page.select("dl.py > dt.sig")
+    entries = page.select("dl.py > dt.sig[id]")
     base = f'{config["repository"]["url"]}/blob/{config["repository"]["branch"]}/'
     assert len(entries) > 20
     for entry in entries:

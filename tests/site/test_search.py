@@ -54,12 +54,13 @@ def test_absent_words_find_nothing(visit, sample, words):
 
 def test_results_speak_the_readers_language(visit, sample):
     tab = visit(sample)
-    assert search(tab, sample, "证据下界", "book/index.html")[0][1].startswith("Blocks and the")
+    assert search(tab, sample, "证据下界", "book/index.html")[0][1].startswith("Blocks and the")  # the title's number is left out
     assert tab.page.locator("#search-results h2").text_content() == "Search Results"
     tab.page.click('.bi-switch button[value="zh"]')
     tab.page.locator("#search-results .context").first.wait_for()
     assert tab.page.locator("#search-results h2").text_content() == "搜索结果"
     assert tab.page.locator("#search-results li > a").first.inner_text().startswith("版块与")
+    assert tab.page.locator(".search-summary").inner_text() == "搜索完成，共找到 1 处。"
     summary = tab.page.locator("#search-results .context").first
     assert summary.get_attribute("lang") == "zh-Hans"
     assert "训练时最大化一个下界" in summary.inner_text() and "Training" not in summary.inner_text()

@@ -135,6 +135,17 @@ def test_without_javascript_both_show_and_are_marked(visit, sample):
     assert "Hidden until opened." in details.inner_text()
 
 
+def test_words_of_scripts_follow(visit, sample):
+    tab = visit(sample, locale="zh-CN")
+    tab.open(sample.url(PAGE) + "?highlight=shifted")
+    copy = tab.page.locator(".copybtn").first
+    assert copy.get_attribute("data-tooltip") == "复制"
+    assert tab.page.locator(".highlight-link").inner_text().strip() == "不再标出搜索词"
+    choose(tab, "en")
+    assert copy.get_attribute("aria-label") == "Copy"
+    assert tab.page.locator(".highlight-link").inner_text().strip() == "Hide search matches"
+
+
 def test_switch_works_from_the_keyboard(visit, sample):
     tab = visit(sample)
     tab.open(sample.url(PAGE))
