@@ -35,7 +35,7 @@ WORDS = {
     "Other Parameters": "其他参数", "Notes": "说明", "Warnings": "警告",
     # search page
     "Please activate JavaScript to enable the search functionality.": "请启用 JavaScript 以使用搜索。",
-    "Page not found": "没有这一页",
+    "Page not found": "页面不存在",
 }
 
 # A word of the table, then a number ("Fig. 1.2"), a colon or an opening bracket ("Exercise 3 (").
