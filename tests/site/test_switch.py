@@ -36,10 +36,11 @@ def test_first_visit_follows_the_browser(visit, sample, locale, language, shown)
 def test_language_is_set_before_the_page_is_drawn(visit, sample):
     tab = visit(sample, locale="zh-CN")
     tab.page.add_init_script("""new MutationObserver((_, me) => {
-      if (document.body) { window.early = document.documentElement.dataset.bilang; me.disconnect(); }
+      const root = document.documentElement;
+      if (document.body) { window.early = [root.dataset.bilang, root.lang]; me.disconnect(); }
     }).observe(document, { childList: true, subtree: true });""")
     tab.open(sample.url(PAGE))
-    assert tab.page.evaluate("window.early") == "zh"
+    assert tab.page.evaluate("window.early") == ["zh", "zh-Hans"]
 
 
 def test_choice_lasts_across_pages(visit, sample):
