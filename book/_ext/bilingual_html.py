@@ -37,6 +37,7 @@ SWITCH = """<div class="bi-switch" role="group" aria-label="Language · 语言">
 def mark(soup: BeautifulSoup) -> None:
     for block in soup.select('[lang="zh"]'):
         block["lang"] = ZH
+    mark_columns(soup)
     mark_english_only(soup)
     for text in list(soup.body.find_all(string=lambda s: SEPARATOR in s)):
         if is_prose(text):
@@ -163,13 +164,25 @@ def replace_word(soup: BeautifulSoup, text: NavigableString, before: str, englis
                       span(soup, ZH, [NavigableString(chinese)]), after)
 
 
+def mark_columns(soup: BeautifulSoup) -> None:
+    """In a table with the columns English and 中文 each column belongs to its language; a glossary needs both."""
+    for table in soup.select("article section:not([id^=glossary]) > .pst-scrollable-table-container > table"):
+        languages = {"English": "en", "中文": ZH}
+        columns = [languages.get(head.get_text(strip=True)) for head in table.select("thead th")]
+        if "en" in columns and ZH in columns:
+            for row in table.select("tr"):
+                for cell, language in zip(row.find_all(["th", "td"], recursive=False), columns):
+                    if language:
+                        cell["lang"] = language
+
+
 def mark_english_only(soup: BeautifulSoup) -> None:
     for element in soup.select(ENGLISH_ONLY):
         if not element.has_attr("lang"):
             keep(element, "en")
     for cell in soup.select("article td, article th"):
         words = "".join(text for text in cell.find_all(string=True) if is_prose(text))
-        alone = not language_of(cell) and not cell.find(lang=True) and SEPARATOR not in words
+        alone = not cell.has_attr("lang") and not language_of(cell) and not cell.find(lang=True) and SEPARATOR not in words
         if alone and (CJK.search(words) or LATIN.search(words)):
             keep(cell, ZH if CJK.search(words) else "en")
 

@@ -90,6 +90,14 @@ def test_planted_fault_is_found(check, html, found):
     assert any(problem.startswith(found) for problem in check(BeautifulSoup(PAGE.format(html), "html.parser")))
 
 
+@pytest.mark.parametrize("page, stays", [("book/vae.html", False), ("book/glossary.html", True)])
+def test_columns_of_a_language_follow_the_switch(book, page, stays):
+    """The columns English and 中文 of a table are hidden with their language, but a glossary shows both."""
+    cells = parse(book, page).select("article table :is(th, td)")
+    assert {cell["lang"] for cell in cells} == {"en", "zh-Hans"}
+    assert all(("bi-keep" in cell.get("class", [])) == stays for cell in cells)
+
+
 def test_no_space_between_chinese_lines(sample):
     assert "两行中文之间不应有空格" in (sample.root / "book/index.html").read_text("utf-8")
 
