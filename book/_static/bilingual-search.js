@@ -21,11 +21,12 @@
     }
   }
 
-  // A heading "English · 中文" is found by either half.
+  // A heading "English · 中文" is found by either half (a page's own title is found without this).
   function addHalves(index) {
     for (const [title, found] of Object.entries(index.alltitles)) {
       const halves = PAIR.exec(title);
-      if (halves) for (const half of halves.slice(1)) (index.alltitles[half] ??= []).push(...found);
+      const headings = found.filter(([file]) => !index.titles[file].endsWith(title));
+      if (halves && headings.length) for (const half of halves.slice(1)) (index.alltitles[half] ??= []).push(...headings);
     }
   }
 

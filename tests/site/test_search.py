@@ -36,6 +36,7 @@ def search(tab, site, words: str, start: str) -> list[tuple[str, str]]:
 def test_query_reaches_the_right_page(visit, book, words):
     results = search(visit(book), book, words, "book/index.html")
     assert results and results[0][0] in QUERIES[words], results[:5]
+    assert len(set(results)) == len(results)
     assert words.lower() in (book.root / results[0][0]).read_text("utf-8").lower()
 
 
