@@ -65,7 +65,8 @@ class GaussianNet(nn.Module):
 
     def forward(self, x: Tensor) -> Independent:
         mu, log_sigma = self.net(x).chunk(2, dim=-1)
-        return Independent(Normal(mu, log_sigma.exp(), validate_args=False), 1, validate_args=False)
+        q = Normal(mu, log_sigma.exp(), validate_args=False)  # eq-vae-encoder
+        return Independent(q, 1, validate_args=False)
 
 
 class BernoulliNet(nn.Module):
@@ -85,7 +86,8 @@ class BernoulliNet(nn.Module):
         self.net = mlp(*sizes, activation=activation)
 
     def forward(self, z: Tensor) -> Independent:
-        return Independent(Bernoulli(logits=self.net(z), validate_args=False), 1, validate_args=False)
+        pixels = Bernoulli(logits=self.net(z), validate_args=False)  # eq-vae-bernoulli
+        return Independent(pixels, 1, validate_args=False)
 
 
 def draw(p: Independent, generator: torch.Generator | None = None) -> Tensor:

@@ -76,6 +76,9 @@ def test_heads_are_normalised_distributions():
     q = GaussianNet(3, 5, 2)(torch.randn(4, 3))
     p = BernoulliNet(2, 5, 3)(torch.randn(4, 2))
     assert q.batch_shape == p.batch_shape == (4,) and q.event_shape == (2,) and p.event_shape == (3,)
+    head, x = GaussianNet(3, 5, 2), torch.randn(4, 3)
+    mu, log_sigma = head.net(x).chunk(2, dim=-1)
+    assert torch.equal(head(x).mean, mu) and torch.equal(head(x).stddev, log_sigma.exp())  # not the log-variance
     images = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 3)
     torch.testing.assert_close(p.log_prob(images[:, None]).exp().sum(0), torch.ones(4))
     assert len(mlp(3, 5)) == 1 and mlp(3, 4, 5)[-1].out_features == 5
