@@ -32,6 +32,22 @@ def test_planted_overflow_is_found(visit, sample):
     assert tab.page.evaluate(OVERFLOW) > 0
 
 
+CLIPPED = """[...document.querySelectorAll("div.math mjx-container")].filter(e => e.scrollWidth > e.clientWidth + 1)
+  .map(e => e.closest("div.math").id)"""
+
+
+@pytest.mark.parametrize("name, wide", [("book", set()), ("sample", {"equation-eq-sample-wide"})])
+def test_every_formula_fits_on_a_desktop(visit, request, name, wide):
+    """A formula wider than the column is to be broken into lines; the sample has one that is not."""
+    site, found = request.getfixturevalue(name), set()
+    tab = visit(site, width=1280)
+    for page in site.pages:
+        tab.open(site.url(page))
+        if "equations" not in page:  # the list of all equations repeats them
+            found |= set(tab.page.evaluate(CLIPPED))
+    assert found == wide
+
+
 def test_contents_open_on_a_phone_from_the_keyboard(visit, sample):
     tab = visit(sample, width=390)
     tab.open(sample.url("book/blocks.html"))
