@@ -57,10 +57,15 @@ def read(path):
     return nbformat.v4.reads(path.read_text(encoding="utf-8"))
 
 
-def run(path):
+def run(path, tries=3):
     nb = clean(read(path), path.name)
     client = NotebookClient(nb, kernel_name="python3", timeout=10 * SECONDS, record_timing=False)
-    client.execute(cwd=str(path.parent), env=kernel_environment(), stderr=subprocess.DEVNULL)
+    try:
+        client.execute(cwd=str(path.parent), env=kernel_environment(), stderr=subprocess.DEVNULL)
+    except RuntimeError as error:  # two kernels that start at once may be given the same port: no cell has run yet
+        if "before replying to kernel_info" not in str(error) or tries == 1:
+            raise
+        return run(path, tries - 1)
     write(clean(nb, path.name), path)
 
 
