@@ -23,6 +23,8 @@ VERBATIM = ["script", "style", "pre", "code", "kbd", "svg", "title", "noscript",
 ATTRIBUTES = ["title", "aria-label", "placeholder", "alt", "data-bs-title"]
 # Parts of a heading or a caption that belong to neither language.
 FIXTURE_CLASSES = {"section-number", "caption-number", "headerlink", "fa-solid", "sr-only", "sd-summary-icon"}
+# "English", or with a title of the column: "Meaning (English)", "含义（中文）".
+COLUMN = re.compile(r"(?P<title>.*?)(?P<aside>\s*[(（]?(?P<language>English|中文)[)）]?)")
 # English without a counterpart, by design.
 ENGLISH_ONLY = "dl.py, .automodule > p, div.citation, .bibtex, dl.citation"
 # Where the theme and the extensions write their own words inside the text.
@@ -165,15 +167,22 @@ def replace_word(soup: BeautifulSoup, text: NavigableString, before: str, englis
 
 
 def mark_columns(soup: BeautifulSoup) -> None:
-    """In a table with the columns English and 中文 each column belongs to its language; a glossary needs both."""
+    """In a table whose columns name English and 中文 each belongs to its language; a glossary needs both."""
     for table in soup.select("article section:not([id^=glossary]) > .pst-scrollable-table-container > table"):
-        languages = {"English": "en", "中文": ZH}
-        columns = [languages.get(head.get_text(strip=True)) for head in table.select("thead th")]
-        if "en" in columns and ZH in columns:
-            for row in table.select("tr"):
-                for cell, language in zip(row.find_all(["th", "td"], recursive=False), columns):
-                    if language:
-                        cell["lang"] = language
+        heads = table.select("thead th")
+        names = [COLUMN.fullmatch(head.get_text(strip=True)) for head in heads]
+        columns = [name and {"English": "en", "中文": ZH}[name["language"]] for name in names]
+        if "en" not in columns or ZH not in columns:
+            continue
+        for row in table.select("tr"):
+            for cell, language in zip(row.find_all(["th", "td"], recursive=False), columns):
+                if language:
+                    cell["lang"] = language
+        for head, name in zip(heads, names):
+            if name and name["title"]:  # the name of the language shows where both do
+                aside = separator(soup, name["aside"])
+                text = next(text for text in head.find_all(string=True) if name["aside"] in text)
+                text.replace_with(text.replace(name["aside"], ""), aside)
 
 
 def mark_english_only(soup: BeautifulSoup) -> None:

@@ -133,6 +133,8 @@ PLANTED = {
     "a list outside": (PAIR + "\n- stray item\n", "prose outside the language blocks"),
     "a quotation outside": (PAIR + "\n> stray words\n", "prose outside the language blocks"),
     "a table cell outside": ("| a · 甲 |\n|---|\n| word |\n", "prose outside the language blocks"),
+    "the wrong column with a title": ("| Sense (English) | 含义（中文） |\n|---|---|\n| 编码器 | encoder |\n",
+                                      "the wrong language in the column"),
     "the wrong column": ("| English | 中文 |\n|---|---|\n| 编码器 | encoder |\n", "the wrong language in the column"),
     "a note outside": (":::{note}\nwords\n:::\n", "prose outside the language blocks"),
     "a link in one language": ("[Open in Colab](https://example.org)\n", "prose outside the language blocks"),

@@ -98,6 +98,12 @@ def test_columns_of_a_language_follow_the_switch(book, page, stays):
     assert all(("bi-keep" in cell.get("class", [])) == stays for cell in cells)
 
 
+def test_column_names_its_language_only_beside_the_other(book):
+    heads = parse(book, "book/notation.html").select("article th[lang]")
+    assert [(head.get_text(), head.select_one(".bi-sep").get_text()) for head in heads] == [
+        ("Meaning (English)", " (English)"), ("含义（中文）", "（中文）")]
+
+
 def test_no_space_between_chinese_lines(sample):
     assert "两行中文之间不应有空格" in (sample.root / "book/index.html").read_text("utf-8")
 

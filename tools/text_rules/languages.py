@@ -14,7 +14,8 @@ TITLED = {"admonition", "card", "dropdown", "exercise", "grid-item-card", "tab-i
 PROSE = TITLED | {"attention", "caution", "danger", "grid", "hint", "important", "note", "seealso", "sidebar",
                   "solution", "tab-set", "tip", "warning"}
 CAPTIONED = {"figure", "image", "table", "list-table"}
-LANGUAGE_COLUMNS = {"english": "en", "中文": "zh"}      # a table outside the blocks may have one of each
+# A table outside the blocks may have a column of each: "English", or with a title "Meaning (English)", "含义（中文）".
+LANGUAGE_COLUMN = re.compile(r"(?:.*[(（])?(english|中文)[)）]?")
 CHINESE_IN_ENGLISH = ("中文",)                           # the name of the language, as the switch shows it
 _TAG = re.compile(r'<div(?P<attributes>[^>]*)>|(?P<close></div>)')
 
@@ -213,8 +214,8 @@ def _contexts(blocks: list[tuple[Token, int]]) -> Iterator[tuple[Token, int, str
 def _check_shared(reading: Reading, segment: Segment) -> None:
     for token, line, kind, column in _contexts(segment.blocks):
         words, halves = plain(token.children), split_shared(token)
-        if column in LANGUAGE_COLUMNS:
-            if kind == "td" and (column == "english") == bool(HAN.search(words)) and not wordless(words):
+        if language := LANGUAGE_COLUMN.fullmatch(column):
+            if kind == "td" and (language[1] == "english") == bool(HAN.search(words)) and not wordless(words):
                 reading.fault(line, f"the wrong language in the column {column}: {words.strip()[:50]!r}")
         elif halves and kind != "paragraph":
             reading.pairs.append(Pair(reading.text.place(line), *halves, shared=True))
