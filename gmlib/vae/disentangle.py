@@ -1,0 +1,254 @@
+"""The average divergence of a VAE in three terms, their estimates from a minibatch, and losses that weigh them.
+
+Write n for the index of an example, uniform on 1..N, and q(z) for the aggregate posterior, the mean of
+q(z|x_n) over n. Where the prior factorises, the mean of KL(q(z|x_n) || p(z)) over n is the sum of the index-code
+mutual information I(n; z) (``mi``), the total correlation KL(q(z) || prod_j q(z_j)) (``tc``) and the
+dimension-wise divergence sum_j KL(q(z_j) || p(z_j)) (``dwkl``); in the book eq-vae-kl-three.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from gmlib.core import Estimate, check_batch, check_count, check_positive
+from gmlib.metrics import average
+from gmlib.train import Loss
+from gmlib.vae.bounds import reparameterise
+from gmlib.vae.model import VAE
+
+
+class KLTerms(NamedTuple):
+    """Index-code mutual information, total correlation and dimension-wise divergence, in nats."""
+
+    mi: Tensor | Estimate
+    tc: Tensor | Estimate
+    dwkl: Tensor | Estimate
+
+
+def kl_decomposition(q: Tensor, priors: Sequence[Tensor]) -> KLTerms:
+    """The three terms exactly, as finite sums, where z takes finitely many values.
+
+    Densities on a grid, each times the volume of its cell, make this a quadrature of the integrals.
+
+    Args:
+        q: q(z|x_n), shape ``(N, K_1, ..., K_k)``; non-negative, the values of each n sum to one.
+        priors: p(z_1), ..., p(z_k), shapes ``(K_1,)``, ..., ``(K_k,)``; likewise.
+
+    Returns:
+        Three scalars, none negative. ``mi`` is at most log N.
+
+    Raises:
+        ValueError: on shapes that do not fit, a NaN, or what is no distribution.
+
+    Source: Chen, Li, Grosse and Duvenaud 2018, equation 2; in the book eq-vae-kl-three.
+
+    Example:
+        >>> copied_bit = torch.tensor([[[1.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 1.0]]])
+        >>> [round(term.item(), 4) for term in kl_decomposition(copied_bit, [torch.tensor([0.5, 0.5])] * 2)]
+        [0.6931, 0.6931, 0.0]
+    """
+    N, *sizes = check_batch(q, "q").shape
+    axes = range(len(sizes))
+    if not sizes or len(sizes) != len(priors):
+        raise ValueError(f"q must have an axis for each of the {len(priors)} priors after the first, got {tuple(q.shape)}")
+    _check_masses(q, "q", 1)
+    for j in axes:
+        _check_masses(check_batch(priors[j], f"priors[{j}]", sizes[j]), f"priors[{j}]", 0)
+    q_z = q.mean(0)  # eq-vae-aggregate
+    q_zj = [q_z.sum([i for i in axes if i != j]) for j in axes]  # eq-vae-aggregate
+    log_product = sum(m.log().reshape([-1 if i == j else 1 for i in axes]) for j, m in enumerate(q_zj))
+    return KLTerms(
+        mi=_kl(q, q_z.log()) / N,  # eq-vae-index-mi
+        tc=_kl(q_z, log_product),  # eq-vae-tc
+        dwkl=sum(_kl(m, p.log()) for m, p in zip(q_zj, priors, strict=True)),  # eq-vae-dwkl
+    )
+
+
+def _kl(q: Tensor, log_p: Tensor) -> Tensor:
+    return torch.where(q > 0, q * (q.log() - log_p), 0).sum()
+
+
+def _check_masses(p: Tensor, name: str, first: int) -> None:
+    total = p.flatten(first).sum(-1)
+    if (p < 0).any() or not torch.allclose(total, torch.ones_like(total), atol=1e-5):
+        raise ValueError(f"{name} must be non-negative and sum to one, got sums near {total.flatten()[0].item():.4g}")
+
+
+def pairwise_log_prob(z: Tensor, mu: Tensor, sigma: Tensor) -> Tensor:
+    """log N(z_ij; mu_mj, sigma_mj^2), one dimension at a time: ``(B, k)`` and twice ``(M, k)`` give ``(B, M, k)``."""
+    u = (z.unsqueeze(1) - mu) / sigma
+    return -0.5 * u.square() - sigma.log() - 0.5 * math.log(2 * math.pi)
+
+
+def stratified_log_weights(batch_size: int, num_examples: int, like: Tensor | None = None) -> Tensor:
+    """Logarithms of the weights with which a minibatch estimates the aggregate posterior.
+
+    The point z_i was drawn from example i, which has mass 1/N in q(z) and is surely in the batch: its
+    weight is 1/N, on the diagonal. The others share what is left, (N - 1)/N, equally. Each row sums to one.
+
+    Args:
+        batch_size: M, at least 2; different examples, drawn uniformly without replacement.
+        num_examples: N, how many examples the data set has (not the batch), at least M.
+        like: a tensor whose dtype and device are taken.
+
+    Returns:
+        Shape ``(M, M)``: rows for the points, columns for the examples.
+
+    Raises:
+        ValueError: on a batch of one, or one larger than the data set.
+
+    Source: in the book eq-vae-stratified; the mean over the order of the batch of the estimator in
+    Chen et al. 2018, appendix C.2.
+
+    Example:
+        >>> stratified_log_weights(3, 10).exp()
+        tensor([[0.1000, 0.4500, 0.4500],
+                [0.4500, 0.1000, 0.4500],
+                [0.4500, 0.4500, 0.1000]])
+    """
+    M, N = check_count(batch_size, "batch_size"), check_count(num_examples, "num_examples")
+    if not 2 <= M <= N:
+        raise ValueError(f"batch_size must be from 2 to num_examples = {N}, got {M}")
+    options = {} if like is None else {"dtype": like.dtype, "device": like.device}
+    w = torch.full((M, M), (N - 1) / (N * (M - 1)), **options)  # eq-vae-stratified
+    w.fill_diagonal_(1 / N)  # eq-vae-stratified
+    return w.log()
+
+
+def log_aggregate(log_q: Tensor, log_w: Tensor) -> tuple[Tensor, Tensor]:
+    """log q(z) and log q(z_j) at given points, as weighted sums over examples.
+
+    Args:
+        log_q: log q(z_ij|x_m) by latent dimension j, shape ``(B, M, k)``.
+        log_w: logarithms of the weights of the examples, broadcasting to ``(B, M)``.
+
+    Returns:
+        The joint, shape ``(B,)``, and the marginals, shape ``(B, k)``.
+    """
+    joint = (log_q.sum(-1) + log_w).logsumexp(1)  # eq-vae-stratified: dimensions first, the weight once
+    marginals = (log_q + log_w.unsqueeze(-1)).logsumexp(1)
+    return joint, marginals
+
+
+def kl_integrands(z: Tensor, log_q_zx: Tensor, log_q_z: Tensor, log_q_zj: Tensor) -> KLTerms:
+    """What the three terms are the expectations of, at points z of shape ``(B, k)``, for the prior N(0, I).
+
+    Their sum is log q(z|x_n) - log p(z), whatever is given for log q(z) and log q(z_j).
+    """
+    product = log_q_zj.sum(-1)
+    log_p_z = -0.5 * (z.square() + math.log(2 * math.pi)).sum(-1)
+    return KLTerms(
+        mi=log_q_zx - log_q_z,  # eq-vae-index-mi
+        tc=log_q_z - product,  # eq-vae-tc
+        dwkl=product - log_p_z,  # eq-vae-dwkl
+    )
+
+
+def minibatch_kl_terms(z: Tensor, mu: Tensor, sigma: Tensor, num_examples: int) -> KLTerms:
+    """Estimates of the three terms from a minibatch, one for each of its examples.
+
+    Unbiased for q(z) and q(z_j) at a point, so too low on average for their logarithms: ``mi`` is too
+    high, ``dwkl`` too low, ``tc`` either. All three tend to the truth as the batch grows to the data set.
+
+    Args:
+        z: one draw of q(z|x_m) for each example of the batch, shape ``(M, k)``.
+        mu, sigma: means and standard deviations of the q(z|x_m), shape ``(M, k)``.
+        num_examples: N, how many examples the data set has (not the batch).
+
+    Source: in the book eq-vae-stratified.
+    """
+    log_q = pairwise_log_prob(z, mu, sigma)
+    log_w = stratified_log_weights(len(z), num_examples, like=z)
+    return kl_integrands(z, log_q.diagonal().sum(0), *log_aggregate(log_q, log_w))
+
+
+@torch.no_grad()
+def aggregate_kl_terms(
+    model: VAE, x: Tensor, num_samples: int = 2000, generator: torch.Generator | None = None, chunk: int = 250
+) -> KLTerms:
+    """The three terms of a model on a whole data set, with the exact aggregate posterior.
+
+    Only the expectation is sampled: n uniformly, then z from q(z|x_n).
+
+    Args:
+        x: the data set, shape ``(N, D)``.
+        num_samples: draws of (n, z), at least 2.
+        generator: on the device of x.
+        chunk: for how many of the draws the N densities are held at once.
+
+    Returns:
+        Unbiased estimates with their standard errors.
+
+    Raises:
+        ValueError: on an empty data set, a NaN, another shape than the encoder takes, or counts too small.
+
+    Source: in the book eq-vae-kl-three.
+    """
+    check_batch(x, "x", *model.encoder.input_shape)
+    if check_count(num_samples, "num_samples") < 2:
+        raise ValueError(f"num_samples must be at least 2, got {num_samples}")
+    q = model.encoder(x).base_dist
+    n = torch.randint(len(x), (num_samples,), generator=generator, device=x.device)
+    eps = torch.randn(num_samples, model.latent_dim, generator=generator, dtype=q.loc.dtype, device=x.device)
+    z = reparameterise(q.loc[n], q.scale[n], eps)
+    log_w = z.new_full((1,), -math.log(len(x)))
+    parts = []
+    for part, i in zip(z.split(check_count(chunk, "chunk")), n.split(chunk), strict=True):
+        log_q = pairwise_log_prob(part, q.loc, q.scale)
+        own = log_q[torch.arange(len(i), device=x.device), i].sum(-1)
+        parts.append(kl_integrands(part, own, *log_aggregate(log_q, log_w)))
+    return KLTerms(*(average(torch.cat(term), "unbiased") for term in zip(*parts, strict=True)))
+
+
+def beta_vae_loss(beta: float) -> Loss:
+    """The loss of a beta-VAE: reconstruction plus ``beta`` times the divergence.
+
+    A loss, not an ELBO. For ``beta`` above 1 its negative is a lower bound on log p(x), but a looser one than the
+    ELBO; below 1 it is no bound.
+
+    Args:
+        beta: positive; 1 gives :func:`~gmlib.vae.negative_elbo`.
+
+    Source: Higgins et al. 2017, equation 4; in the book eq-vae-beta-loss.
+    """
+    check_positive(beta, "beta")
+
+    def loss(model: VAE, x: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        log_lik, kl = model.terms(x, 1, generator)
+        reconstruction, kl = -log_lik.mean(), kl.sum(-1).mean()
+        return reconstruction + beta * kl, {"reconstruction": reconstruction, "kl": kl}  # eq-vae-beta-loss
+
+    return loss
+
+
+def beta_tcvae_loss(beta: float, num_examples: int, alpha: float = 1.0, gamma: float = 1.0) -> Loss:
+    """The loss of a beta-TCVAE: of the three terms of the divergence only the total correlation is weighted.
+
+    Args:
+        beta: weight of the total correlation, positive.
+        num_examples: N, how many examples the data set has (not the batch).
+        alpha, gamma: weights of the mutual information and of the dimension-wise divergence.
+
+    Returns:
+        A loss whose terms are ``reconstruction``, ``mi``, ``tc`` and ``dwkl``, the last three estimated from the
+        batch by :func:`minibatch_kl_terms`. With all weights 1 its mean is minus the ELBO.
+
+    Source: Chen et al. 2018, equation 4; in the book eq-vae-tcvae-loss.
+    """
+    for name, value in (("beta", beta), ("alpha", alpha), ("gamma", gamma)):
+        check_positive(value, name)
+    check_count(num_examples, "num_examples")
+
+    def loss(model: VAE, x: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        q, z = model._encode(x, 1, generator)
+        reconstruction = -model.decoder(z).log_prob(x).mean()
+        mi, tc, dwkl = (t.mean() for t in minibatch_kl_terms(z[0], q.base_dist.loc, q.base_dist.scale, num_examples))
+        value = reconstruction + alpha * mi + beta * tc + gamma * dwkl  # eq-vae-tcvae-loss
+        return value, {"reconstruction": reconstruction, "mi": mi, "tc": tc, "dwkl": dwkl}
+
+    return loss
