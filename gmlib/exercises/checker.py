@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gmlib.exercises import vae
+from gmlib.exercises import vae, vae_codes
 from gmlib.exercises.exercise import Exercise, Numbers, answering
 
-EXERCISES = MappingProxyType({**vae.EXERCISES})
+EXERCISES = MappingProxyType({**vae.EXERCISES, **vae_codes.EXERCISES})
 LONGEST = 400  # characters of one line of a message
 
 

@@ -9,6 +9,7 @@ from torch.distributions import TransformedDistribution, kl_divergence
 from torch.nn import functional as F
 
 from gmlib import vae
+from gmlib.vae import disentangle, vq
 
 
 def standard(like):
@@ -164,6 +165,78 @@ MEAN_FIELD = (
     lambda P: torch.tensor([*(1 / P.diagonal()), -0.5 * (1 - P[0, 1] ** 2 / P.diagonal().prod()).log()]),
 )
 
+
+def correlation_by_weights(log_q, N):
+    M = len(log_q)
+    log_w = torch.full((M, M), math.log((N - 1) / (N * (M - 1))), dtype=log_q.dtype).fill_diagonal_(-math.log(N))
+    return ((log_q.sum(-1) + log_w).logsumexp(1) - (log_q + log_w.unsqueeze(-1)).logsumexp(1).sum(-1)).mean()
+
+
+def correlation_by_probabilities(log_q, N):
+    """The own example's part and the others' mean, as the weights were derived."""
+    def density(q):
+        own = q.diagonal(dim1=0, dim2=1)
+        others = (q.sum(1).movedim(0, -1) - own) / (len(q) - 1)
+        return own / N + (N - 1) / N * others
+
+    joint, marginals = density(log_q.sum(-1).exp()), density(log_q.exp())
+    return joint.log().mean() - marginals.log().sum(0).mean()
+
+
+def correlation_by_loop(log_q, N):
+    M, total = len(log_q), 0.0
+    for i in range(M):
+        w = [1 / N.item() if m == i else (1 - 1 / N.item()) / (M - 1) for m in range(M)]
+        joint = sum(w[m] * math.exp(log_q[i, m].sum()) for m in range(M))
+        product = np.prod([sum(w[m] * math.exp(log_q[i, m, j]) for m in range(M)) for j in range(log_q.shape[2])])
+        total += math.log(joint / product) / M
+    return total
+
+
+def correlation_by_library(log_q, N):
+    log_w = disentangle.stratified_log_weights(len(log_q), int(N), like=log_q)
+    joint, marginals = disentangle.log_aggregate(log_q, log_w)
+    return (joint - marginals.sum(-1)).mean().float().item()
+
+
+TOTAL_CORRELATION = (
+    correlation_by_weights, correlation_by_probabilities, correlation_by_loop, correlation_by_library,
+)  # fmt: skip
+
+
+def gradient_by_stop_gradients(z_e, codebook, grad, beta):
+    """As the loss is written: a decoder whose gradient is ``grad``, and the two squares."""
+    z = z_e.clone().requires_grad_()
+    e = codebook[torch.cdist(z_e, codebook).argmin(-1)]
+    z_q = z + (e - z).detach()
+    loss = (grad * z_q).sum() + (z.detach() - e).square().sum() + beta * (z - e.detach()).square().sum()
+    return torch.autograd.grad(loss, z)[0]
+
+
+def gradient_by_library_loss(z_e, codebook, grad, beta):
+    z = z_e.clone().requires_grad_()
+    e = codebook[vq.nearest(z, codebook)]
+    codebook_term, commitment = vq.vq_terms(z, e)
+    ((grad * vq.straight_through(z, e)).sum() + codebook_term + beta * commitment).backward()
+    return z.grad.float()
+
+
+def gradient_by_hand(z_e, codebook, grad, beta):
+    out = []
+    for z, g in zip(z_e.tolist(), grad.tolist()):
+        best = min(codebook.tolist(), key=lambda e: math.dist(z, e))
+        out.append([gi + 2 * beta.item() * (zi - ei) for gi, zi, ei in zip(g, z, best)])
+    return np.array(out)
+
+
+STRAIGHT_THROUGH = (
+    gradient_by_stop_gradients,
+    gradient_by_library_loss,
+    gradient_by_hand,
+    lambda z_e, codebook, grad, beta: grad.add_(
+        z_e - codebook[(z_e[:, None] - codebook).square().sum(-1).argmin(1)], alpha=2 * beta.item()),
+)
+
 RIGHT = {
     "vae-gaussian-kl": GAUSSIAN_KL,
     "vae-reparameterise": REPARAMETERISE,
@@ -172,4 +245,6 @@ RIGHT = {
     "vae-divergence": DIVERGENCE,
     "vae-score-gradient": SCORE_GRADIENT,
     "vae-mean-field": MEAN_FIELD,
+    "vae-total-correlation": TOTAL_CORRELATION,
+    "vae-straight-through": STRAIGHT_THROUGH,
 }

@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from gmlib.exercises import EXERCISES, CheckFailed, check, checker, exercise
 from gmlib.exercises.checker import _tensors
+from gmlib.vae import disentangle
 from tests.exercises.answers import RIGHT
 
 STUDENTS = (None, "Ada Lovelace", "20260017", "李明")
@@ -57,6 +59,20 @@ def test_each_exercise_knows_at_least_five_mistakes_and_says_each_differently():
         assert len(words) == 2 * len(exercise.misconceptions) >= 10
 
 
+def tc_as_copied(log_q, N):
+    """From a repository that many have copied: the weights join the densities before the dimensions are summed."""
+    M = len(log_q)
+    log_w = torch.full((M, M), (N.item() - 1) / (N.item() * (M - 1)), dtype=log_q.dtype).fill_diagonal_(1 / N.item()).log()
+    weighted = log_w.view(M, M, 1) + log_q
+    return (torch.logsumexp(weighted.sum(2), dim=1) - torch.logsumexp(weighted, dim=1).sum(1)).mean()
+
+
+def gradient_without_stop(z_e, codebook, grad, beta):
+    z = z_e.clone().requires_grad_()
+    e = codebook[torch.cdist(z_e, codebook).argmin(-1)]
+    return torch.autograd.grad((grad * z).sum() + (1 + beta) * (z - e).square().sum(), z)[0]
+
+
 # The mistakes as students write them, and not as the list of mistakes computes them.
 AS_WRITTEN = {
     ("vae-gaussian-kl", "reversed"): lambda mu, sigma: torch.distributions.kl_divergence(
@@ -88,6 +104,16 @@ AS_WRITTEN = {
         torch.distributions.Normal(torch.zeros_like(mu), 1.0), torch.distributions.Normal(mu, log_var.exp())).sum(-1),
     ("vae-score-gradient", "no baseline"): lambda f, z, mu, sigma, b:
         ((f * (z - mu)).mean() / sigma**2, (f * ((z - mu) ** 2 - sigma**2)).mean() / sigma**3),
+    ("vae-total-correlation", "weight once per dimension"): lambda log_q, N: tc_as_copied(log_q, N),
+    ("vae-total-correlation", "mutual information"): lambda log_q, N: (
+        log_q.sum(-1).diagonal() - (log_q.sum(-1) + disentangle.stratified_log_weights(len(log_q), int(N), log_q)).logsumexp(1)
+    ).mean(),
+    ("vae-straight-through", "no stop-gradient"): lambda z_e, codebook, grad, beta: gradient_without_stop(
+        z_e, codebook, grad, beta),
+    ("vae-straight-through", "mean of the squares"): lambda z_e, codebook, grad, beta: torch.autograd.grad(
+        beta * F.mse_loss(z := z_e.clone().requires_grad_(), codebook[torch.cdist(z_e, codebook).argmin(1)]), z)[0] + grad,
+    ("vae-straight-through", "largest inner product"): lambda z_e, codebook, grad, beta:
+        grad + 2 * beta * (z_e - codebook[(z_e @ codebook.T).argmax(1)]),
     ("vae-mean-field", "marginal variances and their gap"): lambda P: (
         *torch.linalg.inv(P).diagonal(),
         torch.distributions.kl_divergence(

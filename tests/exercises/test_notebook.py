@@ -76,7 +76,7 @@ def test_points_minutes_and_checks_agree():
     nb = source()
     graded = cells(nb, grade=True)
     text = "\n".join(c.source for c in nb.cells)
-    rows = re.findall(r"^\| (\d)\. .* · .* \| (\d+) \| (\d+) \|$", text, re.MULTILINE)
+    rows = re.findall(r"^\| (\d+)\. .* · .* \| (\d+) \| (\d+) \|$", text, re.MULTILINE)
     assert 6 <= len(rows) <= 10
     assert sum(int(points) for *_, points in rows) == sum(settings(c)["points"] for c in graded.values())
     for number, minutes, points in rows:
@@ -102,7 +102,7 @@ def test_students_get_no_solution():
     assert [line for line in lines if line in shown] == []
     assert "### BEGIN" not in shown and "### END" not in shown and "another student" not in shown
     assert not any(c.get("outputs") for c in student.cells)
-    assert len(cells(student, solution=True)) == len(cells(teacher, solution=True)) == 9
+    assert len(cells(student, solution=True)) == len(cells(teacher, solution=True)) == 11
 
 
 def test_a_planted_leak_is_seen():
@@ -179,7 +179,7 @@ def scores(course):
 def test_solutions_get_full_marks_and_the_stub_none(course):
     full = {name.removesuffix("-check"): settings(c)["points"] for name, c in cells(source(), grade=True, solution=False).items()}
     marks = scores(course)
-    assert sum(full.values()) == 20
+    assert sum(full.values()) == 27
     assert {k: v for k, v in marks["right"].items() if k in full} == full
     assert sum(marks["stub"].values()) == 0
 
