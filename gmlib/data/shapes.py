@@ -48,9 +48,9 @@ def shapes(
 
     Args:
         size: height and width of a picture in pixels.
-        scales: how many sizes, from 0.2 to 0.3 of the side.
+        scales: how many sizes, from 0.2 to 0.36 of the side.
         orientations: how many angles, equally spaced.
-        positions: how many places along each axis, from 0.3 to 0.7 of the side.
+        positions: how many places along each axis, from 0.34 to 0.66 of the side: no shape is cut off.
 
     Returns:
         ``3 * scales * orientations * positions ** 2`` pictures and their factors.
@@ -66,9 +66,9 @@ def shapes(
     for name, n in (("size", size), ("scales", scales), ("orientations", orientations), ("positions", positions)):
         check_count(n, name)
     options = {"dtype": dtype, "device": device}
-    place = torch.linspace(0.3, 0.7, positions, **options)
+    place = torch.linspace(0.34, 0.66, positions, **options)
     angle = math.pi * torch.arange(orientations, **options) / orientations
-    levels = [torch.arange(len(KINDS), **options), torch.linspace(0.2, 0.3, scales, **options), angle, place, place]
+    levels = [torch.arange(len(KINDS), **options), torch.linspace(0.2, 0.36, scales, **options), angle, place, place]
     values = torch.cartesian_prod(*levels)
     factors = torch.cartesian_prod(*(torch.arange(len(level), device=device) for level in levels))
 

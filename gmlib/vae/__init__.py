@@ -1,11 +1,10 @@
 """Latent variable models, the evidence lower bound, and the variational autoencoder."""
 
+from gmlib.vae.beta import beta_tcvae_loss, beta_vae_loss
 from gmlib.vae.bounds import iwae, reparameterise, sgvb_a, sgvb_b
 from gmlib.vae.disentangle import (
     KLTerms,
     aggregate_kl_terms,
-    beta_tcvae_loss,
-    beta_vae_loss,
     kl_decomposition,
     minibatch_kl_terms,
     stratified_log_weights,

@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.distributions import Normal
 
-from gmlib.core import Estimate, check_batch, check_count, check_positive
+from gmlib.core import Estimate, check_batch, check_count
 from gmlib.metrics import average
-from gmlib.train import Loss
 from gmlib.vae.bounds import reparameterise
 from gmlib.vae.model import VAE
 
@@ -63,9 +63,9 @@ def kl_decomposition(q: Tensor, priors: Sequence[Tensor]) -> KLTerms:
     q_zj = [q_z.sum([i for i in axes if i != j]) for j in axes]  # eq-vae-aggregate
     log_product = sum(m.log().reshape([-1 if i == j else 1 for i in axes]) for j, m in enumerate(q_zj))
     return KLTerms(
-        mi=_kl(q, q_z.log()) / N,  # eq-vae-index-mi
-        tc=_kl(q_z, log_product),  # eq-vae-tc
-        dwkl=sum(_kl(m, p.log()) for m, p in zip(q_zj, priors, strict=True)),  # eq-vae-dwkl
+        mi=_kl(q, q_z.log()) / N,  # eq-vae-kl-three
+        tc=_kl(q_z, log_product),  # eq-vae-kl-three
+        dwkl=sum(_kl(m, p.log()) for m, p in zip(q_zj, priors, strict=True)),  # eq-vae-kl-three
     )
 
 
@@ -79,14 +79,8 @@ def _check_masses(p: Tensor, name: str, first: int) -> None:
         raise ValueError(f"{name} must be non-negative and sum to one, got sums near {total.flatten()[0].item():.4g}")
 
 
-def pairwise_log_prob(z: Tensor, mu: Tensor, sigma: Tensor) -> Tensor:
-    """log N(z_ij; mu_mj, sigma_mj^2), one dimension at a time: ``(B, k)`` and twice ``(M, k)`` give ``(B, M, k)``."""
-    u = (z.unsqueeze(1) - mu) / sigma
-    return -0.5 * u.square() - sigma.log() - 0.5 * math.log(2 * math.pi)
-
-
 def stratified_log_weights(batch_size: int, num_examples: int, like: Tensor | None = None) -> Tensor:
-    """Logarithms of the weights with which a minibatch estimates the aggregate posterior.
+    """Logarithms of the weights with which a minibatch estimates the aggregate posterior without bias.
 
     The point z_i was drawn from example i, which has mass 1/N in q(z) and is surely in the batch: its
     weight is 1/N, on the diagonal. The others share what is left, (N - 1)/N, equally. Each row sums to one.
@@ -102,8 +96,8 @@ def stratified_log_weights(batch_size: int, num_examples: int, like: Tensor | No
     Raises:
         ValueError: on a batch of one, or one larger than the data set.
 
-    Source: in the book eq-vae-stratified; the mean over the order of the batch of the estimator in
-    Chen et al. 2018, appendix C.2.
+    Source: in the book eq-vae-stratified; the estimator of Chen et al. 2018, appendix C.2, averaged over the order
+    of the batch.
 
     Example:
         >>> stratified_log_weights(3, 10).exp()
@@ -120,58 +114,66 @@ def stratified_log_weights(batch_size: int, num_examples: int, like: Tensor | No
     return w.log()
 
 
+def pairwise_log_prob(z: Tensor, mu: Tensor, sigma: Tensor) -> Tensor:
+    """log N(z_bj; mu_mj, sigma_mj^2) for ``(B, k)`` and twice ``(M, k)``; returns ``(k, B, M)``, dimensions first."""
+    z, mu, sigma = (v.mT.contiguous() for v in (z, mu, sigma))
+    u = (z.unsqueeze(2) - mu.unsqueeze(1)) / sigma.unsqueeze(1)
+    return -0.5 * u.square() - (sigma.log() + 0.5 * math.log(2 * math.pi)).unsqueeze(1)
+
+
 def log_aggregate(log_q: Tensor, log_w: Tensor) -> tuple[Tensor, Tensor]:
-    """log q(z) and log q(z_j) at given points, as weighted sums over examples.
+    """log q(z) and log q(z_j) as weighted sums over examples.
 
     Args:
-        log_q: log q(z_ij|x_m) by latent dimension j, shape ``(B, M, k)``.
+        log_q: log q(z_bj|x_m), shape ``(k, B, M)``.
         log_w: logarithms of the weights of the examples, broadcasting to ``(B, M)``.
 
     Returns:
-        The joint, shape ``(B,)``, and the marginals, shape ``(B, k)``.
+        The joint, shape ``(B,)``, and the marginals, shape ``(k, B)``. In the joint the dimensions are added first,
+        and the weight once.
     """
-    joint = (log_q.sum(-1) + log_w).logsumexp(1)  # eq-vae-stratified: dimensions first, the weight once
-    marginals = (log_q + log_w.unsqueeze(-1)).logsumexp(1)
+    joint = (log_q.sum(0) + log_w).logsumexp(-1)  # eq-vae-aggregate
+    marginals = (log_q + log_w).logsumexp(-1)  # eq-vae-aggregate
     return joint, marginals
 
 
 def kl_integrands(z: Tensor, log_q_zx: Tensor, log_q_z: Tensor, log_q_zj: Tensor) -> KLTerms:
-    """What the three terms are the expectations of, at points z of shape ``(B, k)``, for the prior N(0, I).
+    """The logarithms whose means are the three terms, at points z of shape ``(B, k)``, for the prior N(0, I).
 
     Their sum is log q(z|x_n) - log p(z), whatever is given for log q(z) and log q(z_j).
     """
-    product = log_q_zj.sum(-1)
+    log_product = log_q_zj.sum(0)
     log_p_z = -0.5 * (z.square() + math.log(2 * math.pi)).sum(-1)
     return KLTerms(
-        mi=log_q_zx - log_q_z,  # eq-vae-index-mi
-        tc=log_q_z - product,  # eq-vae-tc
-        dwkl=product - log_p_z,  # eq-vae-dwkl
+        mi=log_q_zx - log_q_z,  # eq-vae-kl-split
+        tc=log_q_z - log_product,  # eq-vae-kl-split
+        dwkl=log_product - log_p_z,  # eq-vae-kl-split
     )
 
 
-def minibatch_kl_terms(z: Tensor, mu: Tensor, sigma: Tensor, num_examples: int) -> KLTerms:
-    """Estimates of the three terms from a minibatch, one for each of its examples.
+def minibatch_kl_terms(z: Tensor, mu: Tensor, sigma: Tensor, log_w: Tensor) -> KLTerms:
+    """Estimates of the three terms from a minibatch, one for each of its examples; arguments unchecked.
 
-    Unbiased for q(z) and q(z_j) at a point, so too low on average for their logarithms: ``mi`` is too
-    high, ``dwkl`` too low, ``tc`` either. All three tend to the truth as the batch grows to the data set.
+    With :func:`stratified_log_weights` they are unbiased for q(z) and q(z_j) at a point, hence on average too low for
+    their logarithms: ``mi`` comes out too high, ``dwkl`` too low, ``tc`` either.
 
     Args:
         z: one draw of q(z|x_m) for each example of the batch, shape ``(M, k)``.
         mu, sigma: means and standard deviations of the q(z|x_m), shape ``(M, k)``.
-        num_examples: N, how many examples the data set has (not the batch).
+        log_w: logarithms of the weights, shape ``(M, M)``.
 
-    Source: in the book eq-vae-stratified.
+    Source: in the book eq-vae-minibatch-bias.
     """
     log_q = pairwise_log_prob(z, mu, sigma)
-    log_w = stratified_log_weights(len(z), num_examples, like=z)
-    return kl_integrands(z, log_q.diagonal().sum(0), *log_aggregate(log_q, log_w))
+    own = log_q.diagonal(dim1=1, dim2=2).sum(0)
+    return kl_integrands(z, own, *log_aggregate(log_q, log_w))
 
 
 @torch.no_grad()
 def aggregate_kl_terms(
     model: VAE, x: Tensor, num_samples: int = 2000, generator: torch.Generator | None = None, chunk: int = 250
 ) -> KLTerms:
-    """The three terms of a model on a whole data set, with the exact aggregate posterior.
+    """The three terms of a model on a whole data set, with the exact aggregate posterior in every logarithm.
 
     Only the expectation is sampled: n uniformly, then z from q(z|x_n).
 
@@ -196,59 +198,9 @@ def aggregate_kl_terms(
     n = torch.randint(len(x), (num_samples,), generator=generator, device=x.device)
     eps = torch.randn(num_samples, model.latent_dim, generator=generator, dtype=q.loc.dtype, device=x.device)
     z = reparameterise(q.loc[n], q.scale[n], eps)
+    own = Normal(q.loc[n], q.scale[n], validate_args=False).log_prob(z).sum(-1)
     log_w = z.new_full((1,), -math.log(len(x)))
-    parts = []
-    for part, i in zip(z.split(check_count(chunk, "chunk")), n.split(chunk), strict=True):
-        log_q = pairwise_log_prob(part, q.loc, q.scale)
-        own = log_q[torch.arange(len(i), device=x.device), i].sum(-1)
-        parts.append(kl_integrands(part, own, *log_aggregate(log_q, log_w)))
-    return KLTerms(*(average(torch.cat(term), "unbiased") for term in zip(*parts, strict=True)))
-
-
-def beta_vae_loss(beta: float) -> Loss:
-    """The loss of a beta-VAE: reconstruction plus ``beta`` times the divergence.
-
-    A loss, not an ELBO. For ``beta`` above 1 its negative is a lower bound on log p(x), but a looser one than the
-    ELBO; below 1 it is no bound.
-
-    Args:
-        beta: positive; 1 gives :func:`~gmlib.vae.negative_elbo`.
-
-    Source: Higgins et al. 2017, equation 4; in the book eq-vae-beta-loss.
-    """
-    check_positive(beta, "beta")
-
-    def loss(model: VAE, x: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, dict[str, Tensor]]:
-        log_lik, kl = model.terms(x, 1, generator)
-        reconstruction, kl = -log_lik.mean(), kl.sum(-1).mean()
-        return reconstruction + beta * kl, {"reconstruction": reconstruction, "kl": kl}  # eq-vae-beta-loss
-
-    return loss
-
-
-def beta_tcvae_loss(beta: float, num_examples: int, alpha: float = 1.0, gamma: float = 1.0) -> Loss:
-    """The loss of a beta-TCVAE: of the three terms of the divergence only the total correlation is weighted.
-
-    Args:
-        beta: weight of the total correlation, positive.
-        num_examples: N, how many examples the data set has (not the batch).
-        alpha, gamma: weights of the mutual information and of the dimension-wise divergence.
-
-    Returns:
-        A loss whose terms are ``reconstruction``, ``mi``, ``tc`` and ``dwkl``, the last three estimated from the
-        batch by :func:`minibatch_kl_terms`. With all weights 1 its mean is minus the ELBO.
-
-    Source: Chen et al. 2018, equation 4; in the book eq-vae-tcvae-loss.
-    """
-    for name, value in (("beta", beta), ("alpha", alpha), ("gamma", gamma)):
-        check_positive(value, name)
-    check_count(num_examples, "num_examples")
-
-    def loss(model: VAE, x: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, dict[str, Tensor]]:
-        q, z = model._encode(x, 1, generator)
-        reconstruction = -model.decoder(z).log_prob(x).mean()
-        mi, tc, dwkl = (t.mean() for t in minibatch_kl_terms(z[0], q.base_dist.loc, q.base_dist.scale, num_examples))
-        value = reconstruction + alpha * mi + beta * tc + gamma * dwkl  # eq-vae-tcvae-loss
-        return value, {"reconstruction": reconstruction, "mi": mi, "tc": tc, "dwkl": dwkl}
-
-    return loss
+    pieces = z.split(check_count(chunk, "chunk"))
+    aggregate = [log_aggregate(pairwise_log_prob(piece, q.loc, q.scale), log_w) for piece in pieces]
+    joint, marginals = (torch.cat(part, -1) for part in zip(*aggregate, strict=True))
+    return KLTerms(*(average(term, "unbiased") for term in kl_integrands(z, own, joint, marginals)))
