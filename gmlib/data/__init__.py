@@ -1,10 +1,12 @@
-"""Data that comes with the dependencies or is made on the spot: nothing here uses the network."""
+"""Data that comes with the dependencies or is made on the spot; only MNIST and Fashion-MNIST use the network, once."""
 
 from gmlib.data.digits import Digits, Split, binarise, dequantise, digits
+from gmlib.data.mnist import MNIST, fashion_mnist, mnist
 from gmlib.data.shapes import Shapes, shapes
 from gmlib.data.toys import checkerboard, moons, pinwheel, ring, spirals
 
 __all__ = [
+    "MNIST",
     "Digits",
     "Shapes",
     "Split",
@@ -12,6 +14,8 @@ __all__ = [
     "checkerboard",
     "dequantise",
     "digits",
+    "fashion_mnist",
+    "mnist",
     "moons",
     "pinwheel",
     "ring",
