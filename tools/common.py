@@ -7,6 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 EXERCISES = ROOT / "notebooks" / "exercises"
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"  # says where the kernel of one run kept a widget
 
 
 def notebooks(root=ROOT / "notebooks"):

@@ -17,7 +17,7 @@ from nbclient.exceptions import CellExecutionError
 from nbval.plugin import coalesce_streams
 
 from tools.check_notebooks import SECONDS
-from tools.common import ROOT, kernel_environment, notebooks
+from tools.common import ROOT, WIDGET_VIEW, kernel_environment, notebooks
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 EDITOR_METADATA = ("execution", "collapsed", "scrolled", "ExecuteTime", "vscode", "id", "outputId", "colab")
@@ -42,6 +42,8 @@ def clean(nb, name):
             cell.metadata.pop(key, None)
         if cell.cell_type == "code":
             cell.outputs = coalesce_streams(cell.outputs)
+            for out in cell.outputs:  # the widget died with its kernel; its picture and its text stay
+                out.get("data", {}).pop(WIDGET_VIEW, None)
     return nb
 
 

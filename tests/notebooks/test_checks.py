@@ -23,6 +23,8 @@ def value(text):
 
 
 IMAGE = new_output("display_data", {"image/png": "aGVsbG8=", "text/plain": "<Figure size 640x480 with 1 Axes>"})
+WIDGET = "from gmlib.explore import Gap\nGap()"
+GAP = "Gap(decoder='line', mu=0.0, sigma=1.0)"
 PLOT = "import matplotlib.pyplot as plt\nplt.plot([1, 2]);"
 IGNORE = ["nbval-ignore-output"]
 
@@ -36,6 +38,7 @@ GOOD = {
     "progress": ("from tqdm.auto import tqdm\nfor _ in tqdm(range(3)): pass", [], []),
     "semicolon": ("x = 6 * 7\nx;", [], []),
     "library": ("import gmlib\ngmlib.__name__", [value("'gmlib'")], []),
+    "widget": (WIDGET, [new_output("execute_result", {"image/png": "aGVsbG8=", "text/plain": GAP}, execution_count=1)], []),
 }
 # name: (source, stored outputs, tags, what the check must say)
 BAD = {
@@ -45,6 +48,7 @@ BAD = {
     "stripped-ignored": ("print(6 * 7)", [], IGNORE, "stored nothing but shows"),
     "stripped-image": (PLOT, [], [], "outputs differ"),
     "stripped-ignored-image": (PLOT, [], IGNORE, "stored nothing but shows"),
+    "stripped-widget": (WIDGET, [value(GAP)], [], "but shows"),
     "second-image-gone": (f"{PLOT}\nplt.show()\n{PLOT}", [IMAGE], IGNORE, "but shows"),
     "output-no-more": ("x = 1", [stdout("42\n")], IGNORE, "shows nothing"),
     "failing": ("assert 1 == 2", [], [], "caused an exception"),

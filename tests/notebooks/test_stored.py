@@ -8,7 +8,7 @@ import pytest
 from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from tools.common import ROOT, notebooks
+from tools.common import ROOT, WIDGET_VIEW, notebooks
 from tools.run_notebooks import clean, read, run
 
 NOTEBOOKS = notebooks()
@@ -54,6 +54,18 @@ def test_second_run_changes_nothing(stored):
     assert stored.read_bytes() == before
 
 
+def test_a_widget_is_stored_as_its_picture(tmp_path):
+    """The view would name a model that died with its kernel, by another name at each run."""
+    path = tmp_path / "widget.ipynb"
+    source = "from gmlib.explore import Gap\n\nGap(mu=0.5)"
+    nbformat.write(new_notebook(cells=[new_code_cell(source)]), path)
+    run(path)
+    before, nb = path.read_bytes(), nbformat.read(path, as_version=4)
+    assert nb.cells[0].outputs[0].data.keys() == {"image/png", "text/plain"} and "widgets" not in nb.metadata
+    run(path)
+    assert path.read_bytes() == before
+
+
 def test_failed_run_leaves_the_file(stored):
     nb = nbformat.read(stored, as_version=4)
     nb.cells.append(new_code_cell("assert x == 3"))
@@ -73,8 +85,9 @@ def test_failed_run_leaves_the_file(stored):
         lambda nb: nb.metadata.kernelspec.update(name="my-env"),
         lambda nb: nb.cells[2].update(id=nb.cells[1].id),
         lambda nb: nb.cells[2].outputs.insert(0, nbformat.v4.new_output("stream", name="stdout", text="x")),
+        lambda nb: nb.cells[2].outputs[1].data.update({WIDGET_VIEW: {"model_id": "0123"}}),
     ],
-    ids=["times", "python-version", "kernel", "same-id", "split-stream"],
+    ids=["times", "python-version", "kernel", "same-id", "split-stream", "widget"],
 )
 def test_planted_traces_are_found(stored, plant):
     nb = read(stored)

@@ -27,7 +27,7 @@ COLAB = {
 }  # fmt: skip
 IMPORT_NAMES = {"scikit-learn": "sklearn"}
 # There in Colab and in every Jupyter, and not ours to install.
-FRONT_END = {"IPython"}
+FRONT_END = {"IPython", "traitlets"}
 
 
 def unmet(requirements):
