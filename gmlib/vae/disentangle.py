@@ -55,7 +55,7 @@ def kl_decomposition(q: Tensor, priors: Sequence[Tensor]) -> KLTerms:
     N, *sizes = check_batch(q, "q").shape
     axes = range(len(sizes))
     if not sizes or len(sizes) != len(priors):
-        raise ValueError(f"q must have an axis for each of the {len(priors)} priors after the first, got {tuple(q.shape)}")
+        raise ValueError(f"q must have an axis for n and one for each of {len(priors)} priors, got {tuple(q.shape)}")
     _check_masses(q, "q", 1)
     for j in axes:
         _check_masses(check_batch(priors[j], f"priors[{j}]", sizes[j]), f"priors[{j}]", 0)
