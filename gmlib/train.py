@@ -13,19 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from tqdm.auto import tqdm
 
 from gmlib.core import check_batch, check_count
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
-
-try:
-    from tqdm.auto import tqdm
-except ImportError:  # then there is no progress bar
-
-    def tqdm(iterable, **options):
-        return iterable
-
 
 Loss = Callable[[nn.Module, Tensor, torch.Generator | None], tuple[Tensor, dict[str, Tensor]]]
 
@@ -77,9 +70,9 @@ def train(
             must be a mean over the examples, and a step holds the loss of this process's share.
             Seed each process's generator differently.
 
-    Raises (when the first step is asked for):
-        ValueError: on data that is empty or holds a NaN, counts below one, a ``resume`` that is no step
-            of a run on as much data, or an ``accelerator`` that accumulates gradients.
+    Raises:
+        ValueError: when the first step is asked for, on data that is empty or holds a NaN, counts below one,
+            a ``resume`` that is no step of a run on as much data, or an ``accelerator`` that accumulates gradients.
         ImportError: where an ``accelerator`` is given without the package.
         FloatingPointError: when the loss of an epoch, or of what was left of it, is no longer finite.
 

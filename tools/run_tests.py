@@ -51,7 +51,7 @@ def main():
     chromium = find_chromium()
     parts, left_out = plan(chromium)
     # Two workers on two cores: more than one thread each would only make them wait for one another.
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTEST_TIMEOUT": "300"}
     if chromium:
         environment["CHROMIUM"] = chromium
     start = time.monotonic()

@@ -1,12 +1,25 @@
-"""On CUDA the library says what it says on the CPU. Skipped, with the reason shown, where there is no GPU."""
+"""On CUDA the library says what it says on the CPU, and keeps the same laws.
+
+Skipped, with the reason shown, where there is no GPU. It needs torch, numpy, scipy, scikit-learn, matplotlib and
+pytest: `pytest -m gpu tests/gmlib/test_gpu.py -rs`. Of safetensors and Accelerate it tests what is there.
+A new model or loss joins by one line in `LOSSES`; its noise must come from a generator.
+"""
+
+import copy
+from functools import partial
 
 import pytest
 import torch
 
-from gmlib import data, targets, vae
-from gmlib.nn import BernoulliNet, GaussianNet
-from gmlib.train import train
+from tests.gmlib.cuda import On, SameNoise  # before the library: see there
+
+from gmlib import data, metrics, targets, vae
+from gmlib.nn import BernoulliNet, GaussianNet, mlp
+from gmlib.train import ema, train
 from tests.laws import laws
+from tests.laws.test_laws import DENSITIES, bounded  # noqa: F401
+
+DEVICE, F64 = "cuda", torch.float64
 
 pytestmark = [
     pytest.mark.gpu,
@@ -14,43 +27,254 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def generator():
-    return torch.Generator("cuda").manual_seed(0)
+def small_vae():
+    return vae.VAE(GaussianNet(64, 20, 3), BernoulliNet(3, 20, 64))
 
 
-def test_targets(generator):
-    cpu = data.ring(5, dtype=torch.float64)
-    gpu = targets.GaussianMixture(cpu.pi.cuda(), cpu.mu.cuda(), cpu.Sigma.cuda())
-    x = gpu.sample((1000,), generator)
-    torch.testing.assert_close(gpu.log_prob(x).cpu(), cpu.log_prob(x.cpu()), rtol=0, atol=1e-9)
-    torch.testing.assert_close(gpu.score(x).cpu(), cpu.score(x.cpu()), rtol=0, atol=1e-8)
-    laws.sample_is_reproducible(gpu, "cuda")
+def linear_vae():
+    return vae.VAE(vae.LinearEncoder(64, 3), vae.LinearDecoder(3, 64))
 
 
-def test_vae_bound_equals_the_cpu():
-    torch.manual_seed(0)
-    model = vae.VAE(GaussianNet(64, 50, 4), BernoulliNet(4, 50, 64)).double()
-    x = data.binarise(data.digits(dtype=torch.float64).test.x)
-    eps = torch.randn(3, 250, 4, dtype=torch.float64)
-
-    def bound(model, x, eps):
-        q = model.encoder(x).base_dist
-        z = vae.reparameterise(q.loc, q.scale, eps)
-        return vae.sgvb_b(model.decoder(z).log_prob(x), vae.kl_to_standard_normal(q.loc, q.scale))
-
-    on_cpu = bound(model, x, eps)
-    torch.testing.assert_close(bound(model.cuda(), x.cuda(), eps.cuda()).cpu(), on_cpu, rtol=0, atol=1e-9)
+def vq_vae():
+    return vae.VQVAE(mlp(64, 20, 8), BernoulliNet(8, 20, 64), vae.CodePrior(4, 6, hidden=5))
 
 
-def test_vae_trains(generator):
-    torch.manual_seed(0)
-    x = data.binarise(data.digits(device="cuda").train.x)
-    model = vae.VAE(GaussianNet(64, 100, 4), BernoulliNet(4, 100, 64)).cuda()
-    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3, fused=True)
-    steps = train(model, vae.negative_elbo, x, epochs=10, batch_size=64, optimizer=optimizer, generator=generator)
+LOSSES = {
+    "ELBO": (small_vae, vae.negative_elbo),
+    "linear VAE": (linear_vae, vae.negative_elbo),
+    "beta-VAE": (small_vae, vae.beta_vae_loss(4.0)),
+    "beta-TCVAE": (small_vae, vae.beta_tcvae_loss(6.0, num_examples=203)),
+    "VQ-VAE": (vq_vae, vae.vq_loss),
+    "VQ-VAE, averages": (vq_vae, partial(vae.vq_ema_loss, gamma=0.9, threshold=0.93)),
+    "prior over codes": (vq_vae, vae.prior_loss),
+}
+MODELS = {make.__name__: make for make, _ in LOSSES.values()}
+
+
+def made(make, device="cpu", dtype=F64):
+    """The same weights on any device, and data: 203 digits, which is not a multiple of a batch."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = make().to(device, dtype)
+    return model, data.binarise(data.digits(dtype=dtype, device=device).train.x[:203])
+
+
+def on(device="cpu", seed=0):
+    return torch.Generator(device).manual_seed(seed)
+
+
+def weights(model):
+    return torch.cat([t.detach().flatten().to(F64) for t in model.state_dict().values()]).cpu()
+
+
+def close(actual, expected, atol=1e-9):
+    torch.testing.assert_close(actual, expected, rtol=0, atol=atol, check_device=False)
+
+
+# The same numbers as on the CPU, in float64, from the same noise.
+
+
+@pytest.mark.parametrize(("make", "loss"), LOSSES.values(), ids=LOSSES.keys())
+def test_training_equals_the_cpu(make, loss):
+    """Losses, their terms, weights and averaged weights, over two epochs with momentum."""
+    seen = []
+    for device in ("cpu", DEVICE):
+        model, x = made(make, device)
+        average, steps = ema(model, 0.8), []
+        sgd = torch.optim.SGD(model.parameters(), lr=0.002, momentum=0.9)
+        with SameNoise():
+            for step in train(model, loss, x, epochs=2, batch_size=40, optimizer=sgd, generator=on()):
+                average.update_parameters(model)
+                assert step.loss.device.type == device == step.order.device.type
+                steps.append(torch.stack([step.loss, *step.terms.values()]))
+        seen.append((torch.stack(steps).cpu(), weights(model), weights(average)))
+        assert not torch.allclose(weights(model), weights(made(make)[0]), atol=1e-4)  # something was learned
+    for gpu, cpu in zip(seen[1], seen[0], strict=True):
+        close(gpu, cpu)
+
+
+@pytest.mark.parametrize("make", MODELS.values(), ids=MODELS.keys())
+def test_methods_equal_the_cpu(make):
+    results = []
+    for device in ("cpu", DEVICE):
+        model, x = made(make, device)
+        with SameNoise(), torch.no_grad():
+            results.append([model.elbo(x, 3, on()), model.sample((4,), on())])
+            if hasattr(model, "estimate_log_prob"):
+                estimate = model.estimate_log_prob(x, 3, on())
+                results[-1] += [estimate.value, estimate.standard_error]
+        assert all(t.device.type == device for t in results[-1])
+    for cpu, gpu in zip(*results, strict=True):
+        close(gpu, cpu)
+
+
+@pytest.mark.parametrize("make", DENSITIES.values(), ids=DENSITIES.keys())
+def test_densities_equal_the_cpu(make):
+    cpu, gpu = make(), make().to(DEVICE)
+    with SameNoise():
+        x, y = cpu.sample((50, 2), on()), gpu.sample((50, 2), on())
+    close(y, x)
+    close(gpu.log_prob(y), cpu.log_prob(x))
+    if hasattr(cpu, "score"):
+        close(gpu.score(y), cpu.score(x))
+
+
+def test_the_rest_of_the_vae_chapter_equals_the_cpu():
+    results = []
+    for device in ("cpu", DEVICE):
+        model, x = made(small_vae, device)
+        codes, _ = made(vq_vae, device)
+        with SameNoise():
+            terms = vae.aggregate_kl_terms(model, x, 100, on())
+        W, mu, sigma = vae.ppca(data.digits(dtype=F64, device=device).train.x[:, 20:30], 2)
+        with torch.no_grad():
+            exact = vae.log_prob_by_enumeration(codes, x[:10])
+            bound = codes.elbo(x[:10])
+        assert (bound <= exact).all()
+        results.append([*(t.value for t in terms), *(t.standard_error for t in terms), exact, W @ W.mT, mu, sigma])
+    for cpu, gpu in zip(*results, strict=True):
+        close(gpu, cpu)
+
+
+def test_data_and_metrics_equal_the_cpu():
+    results = []
+    for device in ("cpu", DEVICE):
+        shapes = data.shapes(size=8, scales=2, orientations=2, positions=3, dtype=F64, device=device)
+        with SameNoise():
+            u = data.dequantise(data.digits(dtype=F64, device=device).test.x, on())
+        gap = metrics.mutual_information_gap(shapes.values[:, 1:], shapes.factors)
+        mean = metrics.average(metrics.in_batches(lambda v: v.sum(1), u, 40), "exact")
+        results.append([*shapes[:3], u, gap, mean.value, mean.standard_error, metrics.bits_per_dim(u, 64, 17)])
+        assert all(t.device.type == device for t in results[-1])
+    pictures, rest = (zip(*(r[i] for r in results), strict=True) for i in (slice(1), slice(1, None)))
+    for cpu, gpu in pictures:  # a point on an edge may fall to either side
+        assert (gpu.cpu() - cpu).abs().mean() < 1e-4
+    for cpu, gpu in rest:
+        close(gpu, cpu)
+
+
+def test_errors_are_those_of_the_cpu():
+    x = torch.tensor([[0.0, float("nan")]], device=DEVICE)
+    with pytest.raises(ValueError, match="x holds 1 NaN"):
+        targets.Gaussian(torch.zeros(2), torch.eye(2)).to(DEVICE).log_prob(x)
+
+
+# The laws, with the noise of the GPU.
+
+
+@pytest.mark.parametrize("make", DENSITIES.values(), ids=DENSITIES.keys())
+def test_laws_of_densities(make):
+    model = On(make(), DEVICE)
+    x = model.sample((6,), on())
+    laws.density_integrates_to_one(model, dim=x.shape[-1])
+    laws.log_prob_ignores_batch_shape(model, x)
+    laws.sample_agrees_with_log_prob(model, on())
+    if hasattr(model.model, "score"):
+        laws.score_is_the_gradient(model, x)
+        laws.score_has_mean_zero(model, on())
+
+
+def test_laws_of_bounds(bounded):  # noqa: F811
+    model, x, exact, evidence = bounded
+    model = On(model, DEVICE)
+    laws.bound_is_unbiased(model, x, exact, on())
+    laws.bound_stays_below(model, x, evidence, on())
+
+
+@pytest.mark.parametrize("make", [*MODELS.values(), *DENSITIES.values()], ids=[*MODELS, *DENSITIES])
+def test_the_generator_alone_decides_the_draws(make):
+    before = torch.cuda.get_rng_state()
+    laws.sample_is_reproducible(made(make, DEVICE)[0], DEVICE)
+    assert torch.equal(before, torch.cuda.get_rng_state())
+
+
+# Training as it is done: its own noise, float32, fused Adam.
+
+
+def test_a_vae_learns():
+    model, x = made(small_vae, DEVICE, torch.float32)
+    adam = torch.optim.Adam(model.parameters(), lr=5e-3, fused=True)
+    steps = train(model, vae.negative_elbo, x, epochs=40, batch_size=64, optimizer=adam, generator=on(DEVICE))
     losses = [s.loss for s in steps]
-    assert losses[-1].is_cuda and losses[-1] < losses[0] - 10
-    estimate = model.estimate_log_prob(x[:50], 100, generator)
-    assert estimate.value.is_cuda and model.sample((3,), generator).shape == (3, 64)
-    laws.sample_is_reproducible(model, "cuda")
+    assert losses[-1] < losses[0] - 10
+
+
+def test_a_step_does_not_wait_for_the_gpu():
+    """No value is read back within an epoch: PyTorch would raise an error."""
+    model, x = made(small_vae, DEVICE, torch.float32)
+    adam = torch.optim.Adam(model.parameters(), fused=True)
+    steps = train(model, vae.negative_elbo, x, epochs=1, batch_size=40, optimizer=adam, generator=on(DEVICE))
+    next(steps)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        next(steps)
+        step = next(steps)
+        with pytest.raises(RuntimeError, match="synchronizing"):
+            step.loss.item()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def parts(make, seed):
+    model, x = made(make, DEVICE)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(seed)  # other weights than those that are saved
+    adam = torch.optim.Adam(model.parameters(), lr=2e-3, fused=True)
+    return x, {"model": model, "optimizer": adam, "average": ema(model, 0.9), "generator": on(DEVICE, seed)}
+
+
+def go(x, parts, loss, stop, resume=None):
+    few = {name: parts[name] for name in ("optimizer", "generator")}
+    for step in train(parts["model"], loss, x, epochs=3, batch_size=40, resume=resume, **few):
+        parts["average"].update_parameters(parts["model"])
+        if step.step == stop:
+            return step
+
+
+@pytest.mark.parametrize(("make", "loss"), LOSSES.values(), ids=LOSSES.keys())
+@pytest.mark.parametrize("stop", [6, 8])
+def test_a_resumed_run_equals_a_whole_one(make, loss, stop):
+    """From the end of an epoch and from its middle; sums on a GPU may differ in their last bits."""
+    x, whole = parts(make, 0)
+    go(x, whole, loss, 18)
+    _, broken = parts(make, 0)
+    step = go(x, broken, loss, stop)
+    _, resumed = parts(make, 1)
+    for name, part in resumed.items():
+        if name == "generator":
+            part.set_state(broken[name].get_state())
+        else:
+            part.load_state_dict(copy.deepcopy(broken[name].state_dict()))
+    go(x, resumed, loss, 18, step)
+    close(weights(resumed["model"]), weights(whole["model"]))
+    close(weights(resumed["average"]), weights(whole["average"]))
+
+
+def test_checkpoint(tmp_path):
+    checkpoint = pytest.importorskip("gmlib.checkpoint", reason="no safetensors", exc_type=ImportError)
+    x, whole = parts(small_vae, 0)
+    go(x, whole, vae.negative_elbo, 18)
+    _, broken = parts(small_vae, 0)
+    checkpoint.save(tmp_path / "run", go(x, broken, vae.negative_elbo, 8), **broken)
+    _, resumed = parts(small_vae, 1)
+    go(x, resumed, vae.negative_elbo, 18, checkpoint.load(tmp_path / "run", **resumed))
+    close(weights(resumed["model"]), weights(whole["model"]))
+    close(weights(resumed["average"]), weights(whole["average"]))
+    with pytest.raises(ValueError, match="generator: device was cuda, is cpu"):
+        checkpoint.load(tmp_path / "run", **resumed | {"generator": on()})
+
+
+def test_accelerate_moves_model_and_data():
+    accelerate = pytest.importorskip("accelerate", reason="no Accelerate")
+    accelerate.state.AcceleratorState._reset_state(True)
+    results = []
+    for accelerator in (None, accelerate.Accelerator()):
+        model, x = made(small_vae, DEVICE if accelerator is None else "cpu")
+        sgd = torch.optim.SGD(model.parameters(), lr=0.002, momentum=0.9)
+        options = {"epochs": 2, "batch_size": 40, "optimizer": sgd, "generator": on(DEVICE)}
+        *_, last = train(model, vae.negative_elbo, x, accelerator=accelerator, **options)
+        assert last.loss.device.type == DEVICE
+        results.append(weights(model))
+    accelerate.state.AcceleratorState._reset_state(True)
+    close(*results)

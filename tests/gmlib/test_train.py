@@ -1,6 +1,5 @@
 """The training loop: what it does is what a plain loop does, in one piece or several, alone or with Accelerate."""
 
-import importlib.util
 import multiprocessing
 import os
 import sys
@@ -109,16 +108,6 @@ def test_progress_bar(monkeypatch):
     monkeypatch.setattr(gmlib.train, "tqdm", lambda i, **options: seen.append(options) or i)
     run(resume=Step(6, torch.ones(()), {}, 1, 5, torch.arange(23)))
     assert seen == [{"initial": 1, "total": 3, "desc": "epochs", "delay": 10, "leave": False}]
-
-
-def test_without_tqdm_there_is_no_bar(monkeypatch):
-    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
-    spec = importlib.util.spec_from_file_location("train_without_tqdm", gmlib.train.__file__)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    model, x, optimizer, generator = make()
-    steps = module.train(model, noisy, x, epochs=2, batch_size=5, optimizer=optimizer, generator=generator)
-    assert [s.step for s in steps] == list(range(1, 11))
 
 
 # The average of the weights.
