@@ -102,7 +102,7 @@ FAILURES = {
 }
 
 
-@pytest.mark.parametrize(("failure", "says", "asked"), FAILURES.values(), ids=FAILURES.keys())
+@pytest.mark.parametrize(("failure", "says", "asked"), FAILURES.values(), ids=[f.replace(" ", "-") for f in FAILURES])
 def test_failure(server, tmp_path, failure, says, asked):
     """It is told, leaves nothing behind, does not touch what is there, and the next mirror is asked at once."""
     options = {drip: {"longest": 0.5}, silent: {"timeout": 0.5}, stall: {"timeout": 0.5}}.get(failure, {})

@@ -191,7 +191,7 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
+@pytest.mark.parametrize("bad", BAD.values(), ids=[name.replace(" ", "-") for name in BAD])
 def test_read_idx_refuses(bad):
     with pytest.raises(ValueError, match="data must"):
         read_idx(bad, (2, 3, 4))
