@@ -19,8 +19,21 @@ from gmlib.vae.gaussian import kl_gaussians
 LOG_2PI = math.log(2 * math.pi)
 
 
+def _check_parameters(W: Tensor, mu: Tensor, sigma: Tensor) -> None:
+    """Raise a ``ValueError`` that names the parameter which does not fit."""
+    if check_batch(W, "W").ndim != 2:
+        raise ValueError(f"W must have shape (D, k), got {tuple(W.shape)}")
+    check_batch(mu, "mu", len(W))
+    check_positive(sigma, "sigma")
+
+
 def marginal(W: Tensor, mu: Tensor, sigma: Tensor) -> Gaussian:
-    """p(x) = N(mu, W W^T + sigma^2 I): the latent variable integrated out."""
+    """p(x) = N(mu, W W^T + sigma^2 I): the latent variable integrated out.
+
+    Raises (as all functions here):
+        ValueError: on shapes that do not fit, a NaN, or a sigma that is not positive.
+    """
+    _check_parameters(W, mu, sigma)
     return Gaussian(mu, W @ W.mT + sigma**2 * torch.eye(len(W), dtype=W.dtype, device=W.device))  # eq-vae-lg-marginal
 
 
@@ -29,6 +42,8 @@ def posterior(x: Tensor, W: Tensor, mu: Tensor, sigma: Tensor) -> tuple[Tensor, 
 
     Source: Tipping and Bishop 1999, section 3; in the book eq-vae-lg-posterior.
     """
+    _check_parameters(W, mu, sigma)
+    check_batch(x, "x", len(W))
     eye = torch.eye(W.shape[1], dtype=W.dtype, device=W.device)
     S = torch.linalg.inv(eye + W.mT @ W / sigma**2)  # eq-vae-lg-posterior
     m = (x - mu) @ W @ S / sigma**2  # eq-vae-lg-posterior
@@ -37,6 +52,9 @@ def posterior(x: Tensor, W: Tensor, mu: Tensor, sigma: Tensor) -> tuple[Tensor, 
 
 def expected_log_lik(x: Tensor, m: Tensor, S: Tensor, W: Tensor, mu: Tensor, sigma: Tensor) -> Tensor:
     """E_q[log p(x|z)] for q = N(m, S), exactly; shape ``batch``."""
+    _check_parameters(W, mu, sigma)
+    k = W.shape[1]
+    check_batch(x, "x", len(W)), check_batch(m, "m", k), check_batch(S, "S", k, k)
     residual = (x - mu - m @ W.mT).square().sum(-1)
     spread = ((W @ S) * W).sum((-2, -1))
     return -0.5 * (W.shape[0] * (LOG_2PI + 2 * sigma.log()) + (residual + spread) / sigma**2)  # eq-vae-lg-elbo
@@ -140,10 +158,7 @@ class LinearGaussian(nn.Module):
 
     def __init__(self, W: Tensor, mu: Tensor, sigma: Tensor):
         super().__init__()
-        if check_batch(W, "W").ndim != 2:
-            raise ValueError(f"W must have shape (D, k), got {tuple(W.shape)}")
-        check_batch(mu, "mu", len(W))
-        check_positive(sigma, "sigma")
+        _check_parameters(W, mu, sigma)
         self.register_buffer("W", W)
         self.register_buffer("mu", mu)
         self.register_buffer("sigma", sigma)
