@@ -467,12 +467,26 @@ def test_training_mode_alone_updates_the_codebook(model, images):
     before = model.codebook.detach().clone()
     vae.vq_ema_loss(model.eval(), images)
     assert torch.equal(model.codebook, before)
-    z_e, codes, _ = model.quantise(images)
-    expected = ema_codebook(*ema_update(model.N, model.m, z_e.detach(), codes, 0.9))
-    loss, _ = vae.vq_ema_loss(model.train(), images, gamma=0.9)
-    torch.testing.assert_close(model.codebook.detach(), expected, **close)
+    N, m = model.N.clone(), model.m.clone()
+    for _ in range(3):
+        z_e, codes, _ = model.quantise(images)
+        N, m = ema_update(N, m, z_e.detach(), codes, 0.9)
+        loss, _ = vae.vq_ema_loss(model.train(), images, gamma=0.9)
+        torch.testing.assert_close(model.codebook.detach(), ema_codebook(N, m), **close)
+        torch.testing.assert_close(model.N, N, **close)
+        torch.testing.assert_close(model.m, m, **close)
     loss.backward()
     assert model.codebook.grad is None and model.encoder[0].weight.grad.any()
+
+
+def test_training_revives_what_is_rarely_used(model, images):
+    """A code vector far from everything is unused; with a threshold it comes back among the encoder's vectors."""
+    with torch.no_grad():
+        model.codebook[2] = model.m[2] = 50.0
+    for threshold in (0.0, 0.5):
+        for _ in range(8):
+            vae.vq_ema_loss(model.train(), images, torch.Generator().manual_seed(0), gamma=0.9, threshold=threshold)
+        assert (2 in model.encode(images)) == (threshold > 0)
 
 
 # The prior over codes, and the whole model
