@@ -110,17 +110,19 @@ function densities(decoder, mu, sigma, width) {
 function rows({ logEvidence, elbo, gap }, width) {
   const x = (nats) => width * (1 - Math.max(nats, FLOOR) / FLOOR);
   const hatch = `ex-${Math.random().toString(36).slice(2)}`;
-  const row = (i, name, fill, words, value, from, to) => [
-    text(0, FIRST + i * ROW - 5, "start", `${words} = `,
-      svg("tspan", { class: "ex-number", "data-quantity": name, "data-value": value }, digits(value, 3)), " nat"),
-    svg("rect", { class: "ex-bar", fill, x: x(from), y: FIRST + i * ROW, width: x(to) - x(from), height: THICK })];
+  const row = (i, name, fill, words, value, from, to) => {
+    const y = FIRST + i * ROW, width = Math.max(0, x(to) - x(from));
+    const number = { class: "ex-number", "data-quantity": name, "data-value": value };
+    return [text(0, y - 5, "start", `${words} = `, svg("tspan", number, digits(value, 3)), " nat"),
+      svg("rect", { class: "ex-bar", fill, x: x(from), y, width, height: THICK })];
+  };
   return [
     svg("pattern", { id: hatch, width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
       line("ex-hatch", 0, 0, 0, 6)),
     ...row(0, "evidence", "var(--ex-p)", LOG_P, logEvidence, FLOOR, logEvidence),
     ...row(1, "elbo", "var(--ex-q)", "ELBO", elbo, FLOOR, elbo),
     ...row(2, "gap", `url(#${hatch})`, KL, gap, elbo, logEvidence),
-    ...(elbo < FLOOR ? [text(3, FIRST + 2 * ROW + 11, "start", "◂")] : []),
+    ...(elbo < FLOOR ? [text(0, FIRST + ROW + 11, "start", "◂")] : []),
     line("ex-level", x(logEvidence), FIRST - 4, x(logEvidence), END),
     line("ex-axis", 0, END, width, END),
     ...[-12, -10, -8, -6, -4, -2, 0].map((nats) =>

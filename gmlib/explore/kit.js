@@ -50,9 +50,12 @@ export function snap(value, { min, max, step }) {
   return Number(Math.min(max, Math.max(min, min + steps * step)).toFixed(6));
 }
 
+/** On what takes the focus: JupyterLab's shortcuts must leave the arrow keys to it. */
+const KEYS = { "data-lm-suppress-shortcuts": "true" };
+
 /** A labelled slider for one value of the model. The model may hold what lies between two steps. */
 export function slider(model, name, { label, symbol, min, max, step }, signal) {
-  const input = tag("input", { type: "range", min, max, step, name });
+  const input = tag("input", { type: "range", min, max, step, name, ...KEYS });
   const shown = tag("span", { class: "ex-value", "aria-hidden": "true" });
   input.addEventListener("input", () => put(model, { [name]: snap(input.valueAsNumber, { min, max, step }) }));
   watch(model, [name], () => {
@@ -66,7 +69,7 @@ export function slider(model, name, { label, symbol, min, max, step }, signal) {
 /** Radio buttons for one value of the model: `options` maps each value to its name in both languages. */
 export function choice(model, name, { label, options }, signal) {
   const group = `ex-${Math.random().toString(36).slice(2)}`;
-  const inputs = Object.keys(options).map((value) => tag("input", { type: "radio", name: group, value }));
+  const inputs = Object.keys(options).map((value) => tag("input", { type: "radio", name: group, value, ...KEYS }));
   for (const input of inputs) input.addEventListener("change", () => put(model, { [name]: input.value }));
   watch(model, [name], () => { for (const input of inputs) input.checked = input.value === model.get(name); }, signal);
   return tag("fieldset", { class: "ex-choice" }, tag("legend", {}, ...both(...label)),
@@ -74,7 +77,7 @@ export function choice(model, name, { label, options }, signal) {
 }
 
 export function button(label, action) {
-  const element = tag("button", { type: "button" }, ...both(...label));
+  const element = tag("button", { type: "button", ...KEYS }, ...both(...label));
   element.addEventListener("click", action);
   return element;
 }
@@ -119,9 +122,9 @@ export function summary(wait = 600) {
   return { root: tag("div", { class: "ex-summary", "aria-live": "polite" }, en, zh), say };
 }
 
-/** The frame of a figure. JupyterLab's own shortcuts must leave the arrow keys to the sliders. */
+/** The frame of a figure, which follows the model's `language`. */
 export function frame(model, signal, ...children) {
-  const root = tag("div", { class: "ex", "data-lm-suppress-shortcuts": "true" }, ...children);
+  const root = tag("div", { class: "ex" }, ...children);
   watch(model, ["language"], () => { root.dataset.language = model.get("language") ?? "both"; }, signal);
   return root;
 }

@@ -1,6 +1,7 @@
 """The numbers of the explorable figure by adaptive quadrature, from densities written out in another way."""
 
 import math
+from functools import lru_cache
 
 from scipy.integrate import quad
 from scipy.optimize import minimize
@@ -16,6 +17,7 @@ def log_joint(decoder, z):
     return norm.logpdf(z) + multivariate_normal.logpdf([1.0, 0.0], mean=[z * z - 1, z / 2], cov=0.16)
 
 
+@lru_cache
 def log_evidence(decoder):
     return math.log(sum(quad(lambda z: math.exp(log_joint(decoder, z)), a, a + 1, **PRECISE)[0] for a in range(-8, 8)))
 
@@ -26,6 +28,7 @@ def mean(f, mu, sigma):
     return sum(quad(lambda z: norm.pdf(z, mu, sigma) * f(z), a, b, **PRECISE)[0] for a, b in steps)
 
 
+@lru_cache
 def bars(decoder, mu, sigma):
     """log p(x), the ELBO and KL(q || p(z|x)), each from its definition."""
     evidence = log_evidence(decoder)
