@@ -395,6 +395,26 @@ def test_equal_weights_give_the_weighted_divergence(small, generator, beta):
     assert_mean(torch.stack(plain), exact)
 
 
+@pytest.mark.equation("eq-vae-tcvae-loss", "eq-vae-stratified")
+def test_total_correlation_loss_by_hand(small):
+    """Five of the eight images: each term written out, point by point, with the weights 1/8 and 7/32."""
+    model, x = small
+    loss, named = vae.beta_tcvae_loss(4.0, 8, alpha=0.5, gamma=2.0)(model, x[2:7], torch.Generator().manual_seed(4))
+    eps = torch.randn(1, 5, 2, generator=torch.Generator().manual_seed(4), dtype=F64)[0]
+    mu, log_sigma = model.encoder.net(x[2:7]).chunk(2, -1)
+    q, z = Normal(mu, log_sigma.exp()), mu + log_sigma.exp() * eps
+    terms = torch.zeros(3, dtype=F64)
+    for i in range(5):
+        w = torch.tensor([1 / 8 if m == i else 7 / 32 for m in range(5)], dtype=F64)
+        density = q.log_prob(z[i]).exp()
+        joint, product = (w * density.prod(1)).sum(), (w[:, None] * density).sum(0).prod()
+        prior = Normal(0.0, 1.0).log_prob(z[i]).exp().prod()
+        terms += torch.stack([density[i].prod() / joint, joint / product, product / prior]).log() / 5
+    reconstruction = -Bernoulli(logits=model.decoder.net(z)).log_prob(x[2:7]).sum(-1).mean()
+    torch.testing.assert_close(torch.stack([named[k] for k in ("mi", "tc", "dwkl")]), terms, **close)
+    torch.testing.assert_close(loss, reconstruction + 0.5 * terms[0] + 4 * terms[1] + 2 * terms[2], **close)
+
+
 def test_losses_do_not_depend_on_the_order_of_the_batch(small):
     """Each point keeps the weight of its own example wherever it stands."""
     model, x = small
