@@ -8,7 +8,7 @@ import torch
 from torch.distributions import MultivariateNormal, Normal
 
 from gmlib import core, data, targets, vae
-from gmlib.nn import BernoulliNet, GaussianNet
+from gmlib.nn import BernoulliNet, GaussianNet, mlp
 from tests.laws import laws
 
 F64 = torch.float64
@@ -142,7 +142,7 @@ def test_a_wrong_bound_is_caught(bounded, error, generator):
 
 def test_a_bound_above_the_evidence_is_caught(bounded, generator):
     model, x, exact, evidence = bounded
-    faulty = SimpleNamespace(elbo=lambda *a: model.elbo(*a) - exact + evidence + 0.2, estimate_log_prob=None)
+    faulty = SimpleNamespace(elbo=lambda *a: model.elbo(*a) - exact + evidence + 0.2)
     with pytest.raises(AssertionError):
         laws.bound_stays_below(faulty, x, evidence, generator)
 
@@ -174,6 +174,51 @@ def test_binary_vae_samples_have_the_model_mass(generator):
     x = model.sample((200_000,), generator)
     laws.assert_same_mean((x[:, None] == images).all(-1).to(F64), expected=mass)
     assert set(x.unique().tolist()) == {0.0, 1.0}
+
+
+@pytest.fixture
+def quantised():
+    """A VQ-VAE with six pixels and 27 codes, and weights that make its prior far from uniform."""
+    torch.manual_seed(0)
+    model = vae.VQVAE(mlp(6, 8, 6), BernoulliNet(6, 8, 6), vae.CodePrior(3, 3, hidden=4)).double()
+    for p in model.parameters():
+        torch.nn.init.normal_(p, std=0.8)
+    return model.requires_grad_(False)
+
+
+def test_prior_over_codes(quantised, generator):
+    prior, codes = quantised.prior, vae.all_codes(3, 3)
+    assert isinstance(prior, core.HasLogProb) and isinstance(prior, core.CanSample)
+    laws.masses_sum_to_one(prior, codes)
+    laws.log_prob_ignores_batch_shape(prior, codes[:6])
+    laws.samples_have_the_masses(prior, codes, generator)
+    laws.sample_is_reproducible(prior)
+
+
+def test_quantised_bound(quantised, generator):
+    assert isinstance(quantised, core.HasElbo) and isinstance(quantised, core.CanSample)
+    x = (torch.rand(4, 6, generator=generator, dtype=F64) < 0.5).double()
+    own = (vae.all_codes(3, 3) == quantised.encode(x).unsqueeze(1)).all(-1)
+    log_joint = quantised.decode(vae.all_codes(3, 3)).log_prob(x.unsqueeze(1)) + quantised.prior.log_prob(vae.all_codes(3, 3))
+    laws.bound_is_unbiased(quantised, x, log_joint[own], generator, n=3)
+    laws.bound_stays_below(quantised, x, vae.log_prob_by_enumeration(quantised, x), generator, n=3)
+    laws.sample_is_reproducible(quantised)
+
+
+DISCRETE = {
+    "a constant is dropped": lambda m, codes, g: laws.masses_sum_to_one(
+        SimpleNamespace(log_prob=lambda c: m.log_prob(c) + 1e-9), codes),
+    "the order is lost": lambda m, codes, g: laws.samples_have_the_masses(
+        SimpleNamespace(log_prob=m.log_prob, sample=lambda s, generator: m.sample(s, generator).flip(-1)), codes, g),
+    "a value that does not exist": lambda m, codes, g: laws.samples_have_the_masses(
+        SimpleNamespace(log_prob=m.log_prob, sample=lambda s, generator: m.sample(s, generator) + 1), codes, g),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("law", DISCRETE.values(), ids=DISCRETE.keys())
+def test_a_wrong_discrete_model_is_caught(quantised, law, generator):
+    with pytest.raises(AssertionError):
+        law(quantised.prior, vae.all_codes(3, 3), generator)
 
 
 def test_pytorch_distributions_satisfy_the_protocols():
