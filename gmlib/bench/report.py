@@ -12,6 +12,8 @@ import torch
 
 import gmlib
 
+NBSP = "\N{NO-BREAK SPACE}"  # keeps a number and its spread on one line of a narrow page
+
 
 def table(results: dict) -> str:
     """Markdown: for each contest a row an entrant, medians (quartiles) and means ± standard errors; then the facts.
@@ -60,12 +62,12 @@ def _spread(value: dict | None, scale: float, digits: int) -> str:
     if value is None:
         return "—"
     low, high = (f"{scale * v:.{digits}f}" for v in value["quartiles"])
-    return f"{scale * value['median']:.{digits}f} ({low}–{high})"
+    return f"{scale * value['median']:.{digits}f}{NBSP}({low}–{high})"
 
 
 def _score(value: dict) -> str:
     error = value["standard_error"]
-    return f"{value['mean']:.2f}" + ("" if error is None else f" ± {error:.2f}")
+    return f"{value['mean']:.2f}" + ("" if error is None else f"{NBSP}±{NBSP}{error:.2f}")
 
 
 def _processor() -> str:
