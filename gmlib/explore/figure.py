@@ -43,12 +43,18 @@ class Explorable(anywidget.AnyWidget):
         traits: initial values of the traits; ``language`` is ``"both"``, ``"en"`` or ``"zh"``.
 
     Raises:
-        traitlets.TraitError: on a value outside a trait's range, now or later.
+        TypeError: on a value that the figure does not have.
+        traitlets.TraitError: on a value outside its range, now or later.
     """
 
     _css = (HERE / "explore.css").read_text("utf-8")
     name = ""
     language = traitlets.Enum(("both", "en", "zh"), "both").tag(sync=True)
+
+    def __init__(self, **traits):
+        if unknown := [name for name in traits if not self.has_trait(name)]:
+            raise TypeError(f"{type(self).__name__} has no value named {unknown[0]!r}")
+        super().__init__(**traits)
 
     def draw(self, figure: Figure) -> None:
         """Draw the present state on an empty Matplotlib figure."""

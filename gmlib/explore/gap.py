@@ -51,8 +51,9 @@ def curve(z: Tensor) -> Tensor:
 def bars(mu: float | Tensor, sigma: float | Tensor, log_joint: Callable[[Tensor], Tensor] = line) -> Bars:
     """log p(x), the ELBO of q = N(mu, sigma^2), and KL(q || p(z|x)), by quadrature.
 
-    The grids are fixed: from -8 to 8 for the evidence, and 9 standard deviations to both sides for q. For a smooth
-    joint density that has vanished at 8, and is no narrower than about 0.02, all three are right to rounding.
+    The grids are fixed: steps of 0.005 from -8 to 8 for the evidence; for q, steps of a twentieth of its standard
+    deviation, 9 of them to both sides. With the two models of this module all three are right to rounding; another
+    must be smooth at the scale of these steps, and its joint density must have vanished at 8.
 
     Args:
         mu, sigma: centre and standard deviation (not variance) of q, numbers or tensors of one shape.

@@ -82,6 +82,11 @@ def test_values_out_of_range_are_refused(wrong):
         Gap().set_trait(name, wrong[name])
 
 
+def test_a_name_that_no_value_has_is_refused():
+    with pytest.raises(TypeError, match="Gap has no value named 'centre'"):
+        Gap(centre=1.0)
+
+
 def test_colours_are_those_of_the_other_figures():
     style = (HERE / "explore.css").read_text("utf-8")
     assert f"--ex-p: {plot.BLUE}" in style and f"--ex-q: {plot.ORANGE}" in style
