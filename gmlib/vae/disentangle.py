@@ -117,7 +117,7 @@ def stratified_log_weights(batch_size: int, num_examples: int, like: Tensor | No
 def pairwise_log_prob(z: Tensor, mu: Tensor, sigma: Tensor) -> Tensor:
     """log N(z_bj; mu_mj, sigma_mj^2) for z of shape ``(B, k)`` and ``(M, k)`` twice; returns ``(B, M, k)``.
 
-    In memory the dimension comes first, which makes the sums over examples faster.
+    Arguments are unchecked. In memory the dimension comes first, which makes the sums over examples faster.
     """
     z, mu, sigma = (v.mT.contiguous() for v in (z, mu, sigma))
     u = (z.unsqueeze(2) - mu.unsqueeze(1)) / sigma.unsqueeze(1)
@@ -126,7 +126,7 @@ def pairwise_log_prob(z: Tensor, mu: Tensor, sigma: Tensor) -> Tensor:
 
 
 def log_aggregate(log_q: Tensor, log_w: Tensor) -> tuple[Tensor, Tensor]:
-    """log q(z) and log q(z_j) as weighted sums over examples.
+    """log q(z) and log q(z_j) as weighted sums over examples; arguments unchecked.
 
     Args:
         log_q: log q(z_bj|x_m), shape ``(B, M, k)``.
@@ -144,7 +144,7 @@ def log_aggregate(log_q: Tensor, log_w: Tensor) -> tuple[Tensor, Tensor]:
 def kl_integrands(z: Tensor, log_q_zx: Tensor, log_q_z: Tensor, log_q_zj: Tensor) -> KLTerms:
     """The logarithms whose means are the three terms, at points z of shape ``(B, k)``, for the prior N(0, I).
 
-    Their sum is log q(z|x_n) - log p(z), whatever is given for log q(z) and log q(z_j).
+    Arguments are unchecked. Their sum is log q(z|x_n) - log p(z), whatever is given for log q(z) and log q(z_j).
     """
     log_product = log_q_zj.sum(-1)
     log_p_z = -0.5 * (z.square() + math.log(2 * math.pi)).sum(-1)
@@ -167,6 +167,11 @@ def minibatch_kl_terms(z: Tensor, mu: Tensor, sigma: Tensor, log_w: Tensor) -> K
         log_w: logarithms of the weights, shape ``(M, M)``.
 
     Source: in the book eq-vae-minibatch-bias.
+
+    Example:
+        >>> mu = torch.tensor([[-9.0], [0.0], [9.0]])
+        >>> minibatch_kl_terms(mu, mu, torch.ones(3, 1), stratified_log_weights(3, 10)).mi  # far apart: log N each
+        tensor([2.3026, 2.3026, 2.3026])
     """
     log_q = pairwise_log_prob(z, mu, sigma)
     own = log_q.diagonal().sum(0)
