@@ -97,7 +97,7 @@ def vq_terms(z_e: Tensor, z_q: Tensor) -> tuple[Tensor, Tensor]:
 def ema_update(N: Tensor, m: Tensor, z_e: Tensor, codes: Tensor, gamma: float) -> tuple[Tensor, Tensor]:
     """One step of the exponential averages of how many vectors each code gets, and of their sum.
 
-    With ``gamma=0``, ``m / N`` is one step of k-means on the batch.
+    With ``gamma=0``, ``m / N`` is one step of k-means on the batch, for each code that gets a vector.
 
     Args:
         N: averaged counts, shape ``(K,)``.
@@ -168,8 +168,10 @@ def revive(
 ) -> tuple[Tensor, Tensor]:
     """Move each code whose averaged count is below ``threshold`` to a vector drawn from ``z_e``.
 
+    Different codes get different vectors, as long as there are enough.
+
     Args:
-        N, m: as in :func:`ema_update`; a moved code starts again with a count of one.
+        N, m: as in :func:`ema_update`; a moved code starts again with a count of one, or of ``threshold`` if that is more.
         z_e: shape ``(*batch, d)``.
         threshold: vectors a batch; 0 moves none.
         generator: on the device of ``z_e``.
@@ -190,9 +192,10 @@ def revive(
     """
     _, d = _check_averages(N, m)
     z = check_shape(z_e, "z_e", d).reshape(-1, d)
-    new = z[torch.randint(len(z), N.shape, generator=generator, device=z.device)]
-    dead = N < threshold
-    return torch.where(dead, 1.0, N), torch.where(dead.unsqueeze(-1), new, m)
+    order = torch.randperm(len(z), generator=generator, device=z.device)
+    new = z[order[torch.arange(len(N), device=z.device) % len(z)]]
+    dead, count = N < threshold, max(1.0, threshold)
+    return torch.where(dead, count, N), torch.where(dead.unsqueeze(-1), count * new, m)
 
 
 def perplexity(codes: Tensor, size: int) -> Tensor:

@@ -124,9 +124,9 @@ def log_prob_by_enumeration(model: VQVAE, x: Tensor, chunk: int = 256) -> Tensor
 def vq_loss(
     model: VQVAE, x: Tensor, generator: torch.Generator | None = None, beta: float = 0.25
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The three-term loss: each term moves its own parameters.
+    """The three-term loss.
 
-    Squares are summed over positions and dimensions, so all terms are on the scale of nats per example.
+    Squares are summed over positions and dimensions: like the reconstruction, all terms are totals per example.
 
     Args:
         beta: weight of the commitment term.

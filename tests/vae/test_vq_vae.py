@@ -463,6 +463,16 @@ def test_revival_moves_the_dead_only():
     assert torch.equal(kept[0], N) and torch.equal(kept[1], m)
 
 
+def test_a_revived_code_lives_on_whatever_the_threshold():
+    z_e, generator = randn(20, 2, d, seed=3), torch.Generator().manual_seed(1)
+    N, m = revive(torch.zeros(40, dtype=F64), randn(40, d), z_e, 2.5, generator)
+    assert (N >= 2.5).all()
+    e = m / N.unsqueeze(-1)
+    assert len(e.unique(dim=0)) == 40  # forty codes, forty vectors: each gets its own
+    assert (torch.cdist(e, z_e.reshape(-1, d)).min(1).values < 1e-6).all()
+    assert len(revive(torch.zeros(41, dtype=F64), randn(41, d), z_e, 1.0, generator)[1].unique(dim=0)) == 40
+
+
 def test_training_mode_alone_updates_the_codebook(model, images):
     before = model.codebook.detach().clone()
     vae.vq_ema_loss(model.eval(), images)
