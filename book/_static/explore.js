@@ -1,5 +1,5 @@
-// Bring the explorable figures of a page to life. Each is the module that a notebook shows as a widget; here a plain object
-// stands in for the widget's model, and there is no kernel.
+// Bring the explorable figures of a page to life. Each is the module that a notebook shows as a widget; here a plain
+// object stands in for the widget's model, and there is no kernel.
 
 class Model {
   #state;

@@ -132,7 +132,7 @@ function rows({ logEvidence, elbo, gap }, width) {
 
 // --- the figure ---------------------------------------------------------------------------------------------------
 
-const unbroken = (words) => words.replaceAll(" ", "\u00a0");
+const unbroken = (words) => words.replaceAll(" ", "\u00a0").replaceAll("|", "|\u2060");  // a line may end after a bar
 
 function sentence(elbo, gap) {
   if (gap < 1e-6) {

@@ -15,7 +15,7 @@ from gmlib.explore import Explorable, Gap
 from gmlib.explore.figure import HERE, KEY, module
 from tools.common import ROOT, WIDGET_VIEW, notebooks
 
-FIGURES = {figure.name: figure for figure in Explorable.__subclasses__() if figure.__module__.startswith(explore.__name__)}
+FIGURES = {figure.name: figure for figure in Explorable.__subclasses__() if hasattr(explore, figure.__name__)}
 
 
 def told(png):
@@ -73,7 +73,8 @@ def test_values_travel_both_ways():
     assert (figure.mu, figure.decoder) == (1.0, "curve") and set(seen) == {("mu", 1.0), ("decoder", "curve")}
 
 
-@pytest.mark.parametrize("wrong", [{"mu": 3.5}, {"sigma": 0.0}, {"sigma": "wide"}, {"decoder": "circle"}, {"language": "fr"}])
+@pytest.mark.parametrize("wrong", [
+    {"mu": 3.5}, {"sigma": 0.0}, {"sigma": "wide"}, {"decoder": "circle"}, {"language": "fr"}])
 def test_values_out_of_range_are_refused(wrong):
     (name,) = wrong
     with pytest.raises(traitlets.TraitError, match=name):

@@ -14,7 +14,8 @@ close = dict(rtol=0, atol=1e-9)
 F64 = torch.float64
 DECODERS = {"line": line, "curve": curve}
 SETTINGS = [("line", 0.0, 1.0), ("line", 0.8, 0.6), ("line", -3.0, 0.1), ("line", 2.5, 2.0),
-            ("curve", 0.0, 1.0), ("curve", 1.3, 0.15), ("curve", -1.3, 0.15), ("curve", 3.0, 2.0), ("curve", 0.0, 0.1)]  # fmt: skip
+            ("curve", 0.0, 1.0), ("curve", 1.3, 0.15), ("curve", -1.3, 0.15), ("curve", 3.0, 2.0),
+            ("curve", 0.0, 0.1)]  # fmt: skip
 
 
 @pytest.mark.equation("eq-vae-evidence", "eq-vae-elbo", "eq-vae-elbo-gap")

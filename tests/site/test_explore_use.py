@@ -1,0 +1,216 @@
+"""The explorable figure in the reader's hands: mouse, finger and keyboard, both languages, both themes, paper."""
+from __future__ import annotations
+
+import pytest
+
+from tests.explore import oracle
+from tests.explore.page import FIGURE, PAGE, SET, choose, numbers, opened, values
+
+pytestmark = pytest.mark.site
+
+
+# --- hands ------------------------------------------------------------------------------------------------------------
+
+def handle(tab, number: int) -> tuple[float, float]:
+    box = tab.page.locator(f"{FIGURE} >> .ex-handle >> nth={number}").bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def unit(tab) -> float:
+    return tab.page.locator(f"{FIGURE} >> .ex-stage").bounding_box()["width"] / 7
+
+
+@pytest.mark.parametrize("number, dz, expected", [
+    (0, 0.8, ("μ = 0.80", "σ = 1.00")), (2, -0.4, ("μ = 0.00", "σ = 0.60")), (1, 0.4, ("μ = 0.00", "σ = 0.60")),
+    (0, -9, ("μ = −3.00", "σ = 1.00")), (2, -9, ("μ = 0.00", "σ = 0.10"))])
+def test_mouse_drags_the_centre_and_both_flanks(visit, sample, number, dz, expected):
+    tab = opened(visit, sample)
+    tab.page.locator(FIGURE).scroll_into_view_if_needed()
+    x, y = handle(tab, number)
+    tab.page.mouse.move(x, y)
+    tab.page.mouse.down()
+    for step in range(1, 6):
+        tab.page.mouse.move(x + step / 5 * dz * unit(tab), y + 3 * step)
+    tab.page.mouse.up()
+    tab.page.mouse.move(x, y)  # let go: nothing follows any more
+    assert values(tab) == expected
+    assert tab.faults == []
+
+
+def test_finger_drags_sideways_and_scrolls_up_and_down(visit, sample):
+    tab = opened(visit, sample, width=390, has_touch=True, is_mobile=True)
+    tab.page.locator(f"{FIGURE} >> .ex-stage").scroll_into_view_if_needed()
+    devtools = tab.page.context.new_cdp_session(tab.page)
+
+    def swipe(x, y, dx, dy):
+        devtools.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+        for step in range(1, 11):
+            point = {"x": x + dx * step / 10, "y": y + dy * step / 10}
+            devtools.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [point]})
+        devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    x, y = handle(tab, 0)
+    swipe(x + 8, y - 8, 1.0 * unit(tab), 2)  # a finger is wide: beside the handle will do
+    assert values(tab)[0] in ("μ = 1.00", "μ = 0.95", "μ = 0.90")  # a browser takes up a drag after some pixels
+    before = tab.page.evaluate("scrollY")
+    x, y = handle(tab, 0)
+    swipe(x, y, 0, -150)
+    tab.page.wait_for_function("(before) => scrollY > before + 50", arg=before)
+
+
+def test_keyboard_reaches_and_moves_everything(visit, sample):
+    tab = opened(visit, sample)
+    tab.page.locator(f"{FIGURE} >> input[type=radio]:checked").focus()
+    press = tab.page.keyboard.press
+    press("ArrowLeft")
+    assert tab.page.locator(f"{FIGURE} >> input:checked").get_attribute("value") == "line"
+    press("Tab")
+    for _ in range(16):
+        press("ArrowRight")
+    press("Tab")
+    for _ in range(8):
+        press("ArrowLeft")
+    assert values(tab) == ("μ = 0.80", "σ = 0.60") and abs(numbers(tab)["gap"]) < 1e-12
+    press("Home")
+    assert values(tab)[1] == "σ = 0.10"
+    press("Tab")
+    press("Enter")
+    assert values(tab) == ("μ = 0.80", "σ = 0.60")
+    press("Tab")
+    press("Space")
+    assert values(tab) == ("μ = 0.00", "σ = 1.00")
+    outline = "getComputedStyle(document.activeElement).outlineStyle"
+    assert tab.page.evaluate(outline) == "solid"
+
+
+def test_a_bound_far_below_the_axis_says_so(visit, sample):
+    tab = opened(visit, sample)
+    mark = tab.page.locator(f"{FIGURE} >> text=◂")
+    assert mark.count() == 0
+    choose(tab, "curve", -3.0, 0.1)
+    bars = [float(bar.get_attribute("width")) for bar in tab.page.locator(f"{FIGURE} >> .ex-bar").all()]
+    assert mark.count() == 1 and bars[1] == 0 and bars[2] == pytest.approx(bars[0]) and numbers(tab)["elbo"] < -160
+    assert tab.faults == []
+
+
+def test_jupyterlab_leaves_the_keys_to_what_has_the_focus(visit, sample):
+    """Its shortcuts for the arrow keys skip an element with this attribute, and look at no element around it."""
+    tab = opened(visit, sample)
+    assert tab.page.locator(f"{FIGURE} >> :is(button, input)").evaluate_all(
+        "(all) => all.map((e) => e.dataset.lmSuppressShortcuts)") == 6 * ["true"]
+
+
+def test_targets_are_large_enough_for_a_finger(visit, sample):
+    tab = opened(visit, sample, width=390)
+    boxes = tab.page.locator(f"{FIGURE} >> :is(button, label, input[type=range])").evaluate_all(
+        "(all) => all.map((e) => { const box = e.getBoundingClientRect(); return [box.width, box.height]; })")
+    assert len(boxes) == 8 and min(min(box) for box in boxes) >= 24
+
+
+# --- words ------------------------------------------------------------------------------------------------------------
+
+def summary(tab) -> str:
+    return tab.page.locator(f"{FIGURE} >> .ex-summary").inner_text().replace("\u00a0", " ").replace("\u2060", "")
+
+
+def test_summary_is_polite_and_speaks_when_the_figure_rests(visit, sample):
+    tab = opened(visit, sample)
+    region = tab.page.locator(f"{FIGURE} >> .ex-summary")
+    assert region.get_attribute("aria-live") == "polite"
+    tab.page.evaluate("""() => { window.said = [];
+      new MutationObserver(() => said.push(document.querySelector(".ex-summary [lang=en]").textContent))
+        .observe(document.querySelector(".ex-summary"), { subtree: true, childList: true, characterData: true }); }""")
+    choose(tab, "curve", 1.0, 0.3)
+    for mu in (1.1, 1.15, 1.2):
+        tab.page.evaluate(SET, ["mu", mu])
+    tab.page.wait_for_function("said.length > 0")
+    _, elbo, gap = oracle.bars("curve", 1.2, 0.3)
+    expected = f"The ELBO is {elbo:.3f} nats, {gap:.3f} nats below log p(x): this gap is KL(q ‖ p(z | x))."
+    assert summary(tab) == expected.replace("-", "\u2212")
+    assert set(tab.page.evaluate("said")) == {tab.page.evaluate("said[0]")}  # one sentence for four changes
+    choose(tab, "line", 0.8, 0.6)
+    tab.page.wait_for_function("said.at(-1).startsWith('The gap is 0 nats: q is the posterior')")
+
+
+@pytest.mark.parametrize("value, words", [
+    ("en", {"Decoder", "line", "curve", "centre of q", "width of q", "Best Gaussian", "Reset"}),
+    ("zh", {"解码器", "直线", "曲线", "q 的中心", "q 的宽度", "最优高斯分布", "重置"}),
+    ("both", {"Decoder\u00a0· 解码器", "line\u00a0· 直线", "centre of q\u00a0· q 的中心", "Reset\u00a0· 重置"})])
+def test_every_word_follows_the_page(visit, sample, value, words):
+    tab = opened(visit, sample)
+    tab.page.click(f'.bi-switch button[value="{value}"]')
+    found = tab.page.locator(f"{FIGURE} >> :is(legend, label > span:not(.ex-value), button)").all_inner_texts()
+    assert words <= set(found) and len(found) == 7
+    texts = " ".join([*found, summary(tab), tab.page.locator(f"{FIGURE} >> .ex-stage").get_attribute("aria-label")])
+    assert any("\u4e00" <= c <= "\u9fff" for c in texts) == (value != "en")
+    assert ("Decoder" in texts and "gap" in texts and "Gaussian" in texts) == (value != "zh")
+
+
+PLACES = """() => {
+  const figure = document.querySelector(".explore"), top = figure.getBoundingClientRect().top;
+  const parts = [...figure.querySelectorAll(".ex > *, .ex label, .ex button, .ex-stage .ex-axis")];
+  const heights = [figure, ...figure.querySelectorAll(".ex")].map((e) => e.getBoundingClientRect().height);
+  return [...heights, ...parts.map((e) => e.getBoundingClientRect().top - top)].map(Math.round);
+}"""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_moves_when_values_or_languages_change(visit, sample, width):
+    still = visit(sample, width=width)
+    still.page.route("**/explore/gap.js", lambda route: route.abort())
+    still.open(sample.url(PAGE))
+    before = still.page.evaluate(PLACES)
+    tab, found = opened(visit, sample, width=width), set()
+    for language in ("en", "zh", "both"):
+        tab.page.click(f'.bi-switch button[value="{language}"]')
+        for setting in [("line", 0.8, 0.6), ("curve", -2.95, 2.0), ("curve", 0.0, 0.1)]:
+            choose(tab, *setting)
+            tab.page.wait_for_timeout(700)  # until the sentence has changed
+            found.add(tuple(tab.page.evaluate(PLACES)))
+    assert len(found) == 1 and before == [found.pop()[0]]  # the place is kept from the start
+
+
+# --- looks ------------------------------------------------------------------------------------------------------------
+
+CONTRAST = """() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const light = (colour) => {
+    canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+    const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3).map((v) => v / 255)
+      .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const page = light(getComputedStyle(document.body).backgroundColor);
+  const against = (line) => (Math.max(line, page) + 0.05) / (Math.min(line, page) + 0.05);
+  const lines = ["polyline.ex-p", "polyline.ex-q", ".ex-prior", ".ex-axis", ".ex-handle", ".ex-bar", ".ex-level",
+    ".ex-hatch"];
+  return Object.fromEntries(lines
+    .map((name) => [name, against(light(getComputedStyle(document.querySelector(`.ex-stage ${name}`)).stroke))]));
+}"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_line_stands_out_from_the_page(visit, sample, theme):
+    tab = opened(visit, sample, color_scheme=theme)
+    assert tab.page.evaluate("document.documentElement.dataset.theme") == theme
+    found = tab.page.evaluate(CONTRAST)
+    assert min(found.values()) > 3, found
+
+
+def test_picture_stays_where_no_script_runs(visit, sample):
+    tab = visit(sample, java_script_enabled=False)
+    tab.page.goto(sample.url(PAGE))
+    for number in (0, 1):
+        picture = tab.page.locator(f".explore >> nth={number} >> img")
+        assert picture.is_visible() and picture.bounding_box()["height"] > 300
+        english, chinese = picture.get_attribute("alt").split(" · ")
+        assert "posterior" in english and "后验" in chinese
+    assert tab.page.locator(".ex").count() == 0
+
+
+def test_paper_has_the_picture_and_no_controls(visit, sample):
+    tab = opened(visit, sample)
+    assert not tab.page.locator(f"{FIGURE} >> img").is_visible()
+    tab.page.emulate_media(media="print")
+    assert tab.page.locator(f"{FIGURE} >> img").is_visible()
+    assert not tab.page.locator(f"{FIGURE} >> .ex").is_visible()
