@@ -1,4 +1,7 @@
-"""Point clouds in the plane, made on the spot: ``n`` points, shape ``(n, 2)``, about unit scale."""
+"""Point clouds in the plane, made on the spot: ``n`` points, shape ``(n, 2)``, about unit scale.
+
+They lie on the device of the ``generator``, on the CPU where there is none.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +21,10 @@ def moons(n: int, noise: float = 0.1, generator: torch.Generator | None = None) 
         >>> moons(5).shape
         torch.Size([5, 2])
     """
-    t = math.pi * torch.rand(check_count(n, "n"), generator=generator)
+    t = math.pi * torch.rand(check_count(n, "n"), **_from(generator))
     lower = _coin(n, generator)
     x = torch.stack([t.cos() + lower - 0.5, torch.where(lower.bool(), 0.25 - t.sin(), t.sin() - 0.25)], -1)
-    return x + noise * torch.randn(n, 2, generator=generator)
+    return x + noise * torch.randn(n, 2, **_from(generator))
 
 
 def spirals(n: int, noise: float = 0.05, generator: torch.Generator | None = None) -> Tensor:
@@ -31,10 +34,10 @@ def spirals(n: int, noise: float = 0.05, generator: torch.Generator | None = Non
         >>> spirals(5).shape
         torch.Size([5, 2])
     """
-    t = 3 * math.pi * torch.rand(check_count(n, "n"), generator=generator).sqrt()
+    t = 3 * math.pi * torch.rand(check_count(n, "n"), **_from(generator)).sqrt()
     arm = 2 * _coin(n, generator) - 1
     x = (arm * t / (3 * math.pi)).unsqueeze(-1) * torch.stack([t.cos(), t.sin()], -1) * 2
-    return x + noise * torch.randn(n, 2, generator=generator)
+    return x + noise * torch.randn(n, 2, **_from(generator))
 
 
 def checkerboard(n: int, generator: torch.Generator | None = None) -> Tensor:
@@ -44,9 +47,9 @@ def checkerboard(n: int, generator: torch.Generator | None = None) -> Tensor:
         >>> checkerboard(5).shape
         torch.Size([5, 2])
     """
-    column = torch.randint(4, (check_count(n, "n"),), generator=generator)
-    row = 2 * torch.randint(2, (n,), generator=generator) + column % 2
-    return torch.stack([column, row], -1) - 2 + torch.rand(n, 2, generator=generator)
+    column = torch.randint(4, (check_count(n, "n"),), **_from(generator))
+    row = 2 * torch.randint(2, (n,), **_from(generator)) + column % 2
+    return torch.stack([column, row], -1) - 2 + torch.rand(n, 2, **_from(generator))
 
 
 def pinwheel(n: int, arms: int = 5, generator: torch.Generator | None = None) -> Tensor:
@@ -56,9 +59,9 @@ def pinwheel(n: int, arms: int = 5, generator: torch.Generator | None = None) ->
         >>> pinwheel(5).shape
         torch.Size([5, 2])
     """
-    radius = 1 + 0.3 * torch.randn(check_count(n, "n"), generator=generator)
-    offset = 0.1 * torch.randn(n, generator=generator)
-    arm = torch.randint(check_count(arms, "arms"), (n,), generator=generator)
+    radius = 1 + 0.3 * torch.randn(check_count(n, "n"), **_from(generator))
+    offset = 0.1 * torch.randn(n, **_from(generator))
+    arm = torch.randint(check_count(arms, "arms"), (n,), **_from(generator))
     angle = 2 * math.pi * arm / arms + 0.25 * torch.exp(radius) + offset
     return radius.unsqueeze(-1) * torch.stack([angle.cos(), angle.sin()], -1)
 
@@ -78,5 +81,9 @@ def ring(modes: int = 8, radius: float = 2.0, sigma: float = 0.15, dtype: torch.
     return GaussianMixture(torch.full((modes,), 1 / modes, dtype=dtype), mu, Sigma)
 
 
+def _from(generator: torch.Generator | None) -> dict:
+    return {"generator": generator, "device": generator.device if generator else "cpu"}
+
+
 def _coin(n: int, generator: torch.Generator | None) -> Tensor:
-    return torch.randint(2, (n,), generator=generator).float()
+    return torch.randint(2, (n,), **_from(generator)).float()

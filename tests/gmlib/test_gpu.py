@@ -278,3 +278,9 @@ def test_accelerate_moves_model_and_data():
         results.append(weights(model))
     accelerate.state.AcceleratorState._reset_state(True)
     close(*results)
+
+
+@pytest.mark.parametrize("toy", [data.moons, data.spirals, data.checkerboard, data.pinwheel])
+def test_toys_are_where_their_generator_is(toy, generator):
+    x = toy(7, generator=generator)
+    assert x.is_cuda and x.shape == (7, 2) and x.isfinite().all()
