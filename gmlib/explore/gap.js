@@ -65,7 +65,7 @@ const FIRST = 226, ROW = 36, THICK = 14, FLOOR = -12;  // bars, and the lowest v
 const END = FIRST + 3 * ROW - 4, HEIGHT = END + 18;
 const KL = "KL(q ‖ p(z | x))", LOG_P = "log p(x)";
 const LABEL = "A posterior over z, a Gaussian q over it, and bars for log p(x), the ELBO and their difference"
-  + " · z 的后验、叠在上面的高斯分布 q，以及 log p(x)、ELBO 和二者之差的条形";
+  + " · z 的后验，叠在其上的高斯分布 q，以及表示 log p(x)、ELBO 与二者之差的条形";
 
 /** Where z and a density stand in a picture of this width. */
 const axes = (width, top) => ({
