@@ -49,7 +49,11 @@ def prepare(tab, url: str, width: int) -> None:
 
 
 def violations(tab, url: str, width: int) -> dict[str, list[str]]:
-    """Every rule but those on colours in each language; then the colours in each language and theme."""
+    """Every rule but those on colours in each language; then the colours in each language and theme.
+
+    What shows in `both` shows in one of the languages with the same colours: there only the header, where the
+    switch changes, is looked at again.
+    """
     prepare(tab, url, width)
     found = {}
     for language in LANGUAGES:
@@ -59,7 +63,8 @@ def violations(tab, url: str, width: int) -> dict[str, list[str]]:
     for language in LANGUAGES:
         for theme in ("light", "dark"):
             tab.page.evaluate(SET, [language, theme])
-            found[f"{language} {theme}"] = tab.page.evaluate(RUN, [COLOURS, True, "html"])
+            place = ".bd-header-article" if language == "both" else "html"
+            found[f"{language} {theme}"] = tab.page.evaluate(RUN, [COLOURS, True, place])
     return {state: problems for state, problems in found.items() if problems}
 
 
@@ -100,4 +105,4 @@ def test_planted_dark_contrast_is_found(visit, sample):
     html = (sample.root / "book/index.html").read_text("utf-8").replace("</article>", style + "</article>")
     url = sample.url("book/planted.html")
     tab.page.route(url, lambda route: route.fulfill(body=html, content_type="text/html"))
-    assert set(violations(tab, url, 1280)) == {f"{language} dark" for language in LANGUAGES}
+    assert set(violations(tab, url, 1280)) == {"en dark", "zh dark"}
