@@ -134,8 +134,13 @@ class Visit:
         self.page.route("**/*", self.admit)
         self.page.on("console", lambda m: m.type in {"error", "warning"} and self.faults.append(f"console: {m.text}"))
         self.page.on("pageerror", lambda e: self.faults.append(f"script error: {e}"))
-        self.page.on("requestfailed", lambda r: self.faults.append(f"failed: {r.url}"))
+        self.page.on("requestfailed", self.note_failure)
         self.page.on("response", lambda r: r.status >= 400 and self.faults.append(f"{r.status}: {r.url}"))
+
+    def note_failure(self, request) -> None:
+        """A request for our own file that ends because the tab goes on to the next page is no fault."""
+        if not (request.failure == "net::ERR_ABORTED" and request.url.startswith(self.origin)):
+            self.faults.append(f"failed: {request.url}")
 
     def admit(self, route) -> None:
         if route.request.url.startswith((self.origin, "data:", "blob:")):
