@@ -13,7 +13,8 @@ from tools.text_rules.source import (HAN, LATIN_WORD, SEPARATOR, Text, bilingual
 TITLED = {"admonition", "card", "dropdown", "exercise", "grid-item-card", "tab-item", "topic"}
 PROSE = TITLED | {"attention", "caution", "danger", "grid", "hint", "important", "note", "seealso", "sidebar",
                   "solution", "tab-set", "tip", "warning"}
-CAPTIONED = {"figure", "image", "table", "list-table"}
+FIGURES = {"figure", "family-map", "taxonomy"}  # the content is the caption
+CAPTIONED = FIGURES | {"image", "table", "list-table"}
 # A table outside the blocks may have a column of each: "English", or with a title "Meaning (English)", "含义（中文）".
 LANGUAGE_COLUMN = re.compile(r"(?:.*[(（])?(english|中文)[)）]?")
 CHINESE_IN_ENGLISH = ("中文",)                           # the name of the language, as the switch shows it
@@ -234,7 +235,7 @@ def _check_directive(reading: Reading, token: Token, line: int) -> None:
     shown = [title] if name in TITLED else []
     if name in CAPTIONED:
         shown += [options["alt"]] if "alt" in options else []
-        shown += [plain(parse(body))] if name == "figure" else []
+        shown += [plain(parse(body))] if name in FIGURES else []
         shown += [title] if name in ("table", "list-table") else []
     for words in shown:
         if not bilingual(words):
