@@ -49,7 +49,11 @@ def main(source=EXERCISES, target=ROOT / "_build" / "assignments"):
     for path in found:
         out = target / path.relative_to(source)
         out.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(students_version(nbformat.read(path, as_version=4)), out)
+        try:
+            student = students_version(nbformat.read(path, as_version=4))
+        except Exception as error:  # nbgrader says which cell or mark, but not in which file
+            raise SystemExit(f"{path}: nbgrader cannot make a students' version of it: {error}") from error
+        nbformat.write(student, out)
         print(out)
 
 

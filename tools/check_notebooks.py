@@ -121,6 +121,11 @@ class Tally:
     def _name(self, path):
         return str(Path(path).resolve())
 
+    @staticmethod
+    def _short(name):
+        path, home = Path(name), ROOT / "notebooks"
+        return path.relative_to(home) if path.is_relative_to(home) else path.name
+
     def pytest_runtest_logreport(self, report):
         name = self._name(self.root / report.nodeid.split("::")[0])
         self.seconds[name] += report.duration
@@ -136,7 +141,7 @@ class Tally:
             if self.passed[name] != cells:
                 faults = [*faults, f"{self.passed[name]} of {cells} code cells executed"]
             verdict = "FAILED: " + "; ".join(faults) if faults else "ok"
-            yield f"{self.seconds[name]:6.1f} s {cells:4d} cells  {Path(name).name}  {verdict}"
+            yield f"{self.seconds[name]:6.1f} s {cells:4d} cells  {self._short(name)}  {verdict}"
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session):

@@ -13,7 +13,8 @@ from tools.address import current
 from tools.common import ROOT
 from tools.run_notebooks import clean
 
-PAGE = """# {title}
+PAGE = """(ch-{slug})=
+# {title}
 
 <div lang="en">
 
@@ -39,6 +40,16 @@ After this notebook you will be able to …
 
 </div>"""
 SETTINGS = "import torch\n\nDEVICE = \"cuda\" if torch.cuda.is_available() else \"cpu\""
+TOC = """
+Put into _toc.yml, before `Reference`, or only the last line into a part that is there:
+
+  - caption: {title}
+    numbered: 1
+    chapters:
+      - file: book/{slug}
+      - file: notebooks/{slug}/{stem}
+
+Give page and notebook each a title of its own. Then: make notebooks NB=notebooks/{slug}/{stem}.ipynb"""
 TEST = '"""The mathematics of {slug}: each test names the equation that it checks."""\n'
 
 
@@ -61,7 +72,7 @@ def files(slug, title, stem, address):
     """Path below the root, and content, of all that a chapter starts with."""
     name = f"notebooks/{slug}/{stem}.ipynb"
     return {
-        f"book/{slug}.md": PAGE.format(title=title),
+        f"book/{slug}.md": PAGE.format(slug=slug, title=title),
         name: nbformat.writes(notebook(title, name, address)) + "\n",
         f"gmlib/{slug}/__init__.py": f'"""{title.split(" · ")[0]}."""\n',
         f"tests/{slug}/test_{slug}.py": TEST.format(slug=slug),
@@ -83,8 +94,7 @@ def main(arguments=None, root=ROOT):
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content, encoding="utf-8")
-    print(f"Put `- file: book/{given.slug}` and `- file: notebooks/{given.slug}/{stem}` into _toc.yml; then")
-    print(f"make notebooks NB=notebooks/{given.slug}/{stem}.ipynb")
+    print(TOC.format(slug=given.slug, title=given.title, stem=stem))
 
 
 if __name__ == "__main__":

@@ -134,6 +134,18 @@ def test_the_command_lists_confirms_and_fails(book, capsys):
         equations.main(["confirm", "eq-vae-ghost"], book)
 
 
+def test_the_command_lists_what_is_asked_for(book, capsys):
+    assert equations.main(["list", "eq-vae-ga"], book) == 0
+    said = capsys.readouterr().out
+    assert "eq-vae-gap" in said and "eq-vae-kl" not in said.replace("eq-vae-gap", "")
+
+
+def test_confirming_does_not_hide_that_a_check_is_missing(book, capsys):
+    (book / "book" / "vae.md").write_text((book / "book" / "vae.md").read_text() + "\n$$ a = b $$ (eq-vae-new)\n")
+    assert equations.main(["confirm", "eq-vae-new"], book) == 0
+    assert "but: eq-vae-new: no test checks it" in capsys.readouterr().err
+
+
 def test_confirming_one_keeps_the_others_and_the_reasons(book):
     change(book, "book/vae.md", "L + K", "K + L")
     change(book, "notebooks/vae/a.ipynb", "ge 0", "le 0")

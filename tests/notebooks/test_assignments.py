@@ -97,6 +97,15 @@ def test_unclosed_solution_is_refused():
         students_version(nb)
 
 
+def test_a_refusal_names_the_file(tmp_path):
+    nb = exercise()
+    del nb.cells[2].metadata["nbgrader"]["grade_id"]
+    nbformat.write(nb, tmp_path / "bad.ipynb")
+    with pytest.raises(SystemExit, match=r"bad\.ipynb: nbgrader cannot"):
+        main(tmp_path, tmp_path / "out")
+    assert not (tmp_path / "out" / "bad.ipynb").exists()
+
+
 def test_files_are_written_and_an_empty_folder_is_no_error(tmp_path, capsys):
     source, target = tmp_path / "exercises", tmp_path / "out"
     main(source, target)

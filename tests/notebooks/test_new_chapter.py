@@ -15,6 +15,13 @@ def begun(tmp_path):
     return tmp_path
 
 
+def test_it_says_what_the_contents_need(tmp_path, capsys):
+    new_chapter.main(["gan", TITLE], tmp_path)
+    said = capsys.readouterr().out
+    assert f"- caption: {TITLE}" in said and "- file: book/gan\n" in said and "- file: notebooks/gan/gan\n" in said
+    assert (tmp_path / "book/gan.md").read_text("utf-8").startswith(f"(ch-gan)=\n# {TITLE}\n")
+
+
 def test_it_writes_every_part(begun):
     found = {p.relative_to(begun).as_posix() for p in begun.rglob("*") if p.is_file()}
     assert found == {"book/gan.md", "notebooks/gan/gan.ipynb", "gmlib/gan/__init__.py", "tests/gan/test_gan.py"}
