@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gmlib.core import check_batch
+from gmlib.core import check_batch, check_count
 
 LEVELS = 17  # a pixel is a whole number from 0 to 16
 
@@ -51,38 +51,48 @@ def digits(dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu
     return Digits(*(Split(a, b) for a, b in zip(x.split(sizes), y.split(sizes), strict=True)))
 
 
-def binarise(x: Tensor) -> Tensor:
-    """Grey levels 0..16 to black and white: 1 where the level is above 8, else 0.
+def binarise(x: Tensor, levels: int = LEVELS) -> Tensor:
+    """Grey levels 0..levels-1 to black and white: 1 above the middle of the range, else 0.
+
+    Args:
+        x: any shape.
+        levels: 17 for :func:`digits`, 256 for MNIST.
 
     Raises:
-        ValueError: if ``x`` is outside 0..16 or holds a NaN.
+        ValueError: if ``x`` is outside 0..levels-1 or holds a NaN.
 
     Example:
         >>> binarise(torch.tensor([0.0, 8.0, 9.0, 16.0]))
         tensor([0., 0., 1., 1.])
     """
-    return (_check_levels(x) > 8).to(x.dtype)
+    return (_check_levels(x, levels) > (levels - 1) / 2).to(x.dtype)
 
 
-def dequantise(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Grey levels 0..16 to [0, 1): ``(x + u) / 17`` with u uniform on [0, 1).
+def dequantise(x: Tensor, generator: torch.Generator | None = None, levels: int = LEVELS) -> Tensor:
+    """Grey levels 0..levels-1 to [0, 1): ``(x + u) / levels`` with u uniform on [0, 1).
 
     A density model of the result bounds a model of the levels: for an image of D pixels, the mean
-    over u of the log-density, minus D log 17, is at most the log-probability of its levels.
+    over u of the log-density, minus D log levels, is at most the log-probability of its levels.
+
+    Args:
+        x: any shape.
+        generator: on the device of x.
+        levels: 17 for :func:`digits`, 256 for MNIST.
 
     Raises:
-        ValueError: if ``x`` is outside 0..16 or holds a NaN.
+        ValueError: if ``x`` is outside 0..levels-1 or holds a NaN.
 
     Example:
         >>> 16 / 17 <= dequantise(torch.tensor([16.0])).item() < 1
         True
     """
-    u = torch.rand(_check_levels(x).shape, generator=generator, dtype=x.dtype, device=x.device)
-    return ((x + u) / LEVELS).clamp(max=1 - torch.finfo(x.dtype).eps)
+    u = torch.rand(_check_levels(x, levels).shape, generator=generator, dtype=x.dtype, device=x.device)
+    return ((x + u) / levels).clamp(max=1 - torch.finfo(x.dtype).eps)
 
 
-def _check_levels(x: Tensor) -> Tensor:
+def _check_levels(x: Tensor, levels: int) -> Tensor:
     check_batch(x, "x")
-    if x.min() < 0 or x.max() > LEVELS - 1:
-        raise ValueError(f"x must hold grey levels 0 to 16, got {x.min().item()} to {x.max().item()}")
+    check_count(levels, "levels")
+    if x.min() < 0 or x.max() > levels - 1:
+        raise ValueError(f"x must hold grey levels 0 to {levels - 1}, got {x.min().item()} to {x.max().item()}")
     return x

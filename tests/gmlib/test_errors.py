@@ -93,6 +93,8 @@ CASES = {
     "x holds 1 NaN ": lambda: targets.Gaussian(torch.zeros(2), eye).score(nan),
     "x must hold grey levels 0 to 16": lambda: data.binarise(torch.tensor([17.0])),
     "x must hold grey levels 0 to 16, got -1.0": lambda: data.dequantise(torch.tensor([-1.0, 3.0])),
+    "x must hold grey levels 0 to 255": lambda: data.binarise(torch.tensor([256.0]), levels=256),
+    "levels must be a whole number": lambda: data.dequantise(torch.zeros(1), levels=0),
     "x holds 1 NaN  ": lambda: data.binarise(nan),
     "n must be a whole number": lambda: data.moons(0),
     "n must be a whole number of at least 1, got -1": lambda: data.spirals(-1),

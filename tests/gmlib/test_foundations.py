@@ -42,6 +42,14 @@ def test_binarise_and_dequantise():
     assert ((inside.mean(0) - 0.5).abs() < 6 / math.sqrt(12 * 20_000)).all()  # uniform in its cell
 
 
+def test_grey_levels_of_another_data_set():
+    """MNIST has 256: the middle lies between 127 and 128, and each level keeps its own cell."""
+    x = torch.arange(256.0)
+    assert data.binarise(x, levels=256).tolist() == [0.0] * 128 + [1.0] * 128
+    u = data.dequantise(x.expand(50, 256), torch.Generator().manual_seed(0), levels=256)
+    assert torch.equal((u.double() * 256).floor(), x.double().expand_as(u)) and u.max() < 1
+
+
 def test_dequantisation_bounds_the_mass():
     """E_u[log p(x + u)] - log 17 is at most log P(x): equal for a density that is flat in each cell."""
     P = torch.rand(17, generator=torch.Generator().manual_seed(0), dtype=torch.float64).softmax(0)
