@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gmlib.exercises import vae, vae_codes
+from gmlib.exercises import overview, vae, vae_codes
 from gmlib.exercises.exercise import Exercise, Numbers, answering
 
-EXERCISES = MappingProxyType({**vae.EXERCISES, **vae_codes.EXERCISES})
+EXERCISES = MappingProxyType({**overview.EXERCISES, **vae.EXERCISES, **vae_codes.EXERCISES})
 LONGEST = 400  # characters of one line of a message
 
 
@@ -38,8 +38,8 @@ def check(name: str, answer: Callable | Any, student: str | None = None) -> None
 
     Args:
         name: the exercise, such as ``"vae-gaussian-kl"``.
-        answer: a function. It gets float64 tensors, and returns a tensor, an array, a number, or a
-            list or tuple of them; axes of length 1 more or less do not matter. Where the exercise asks for
+        answer: a function. It gets float64 tensors, int64 ones for classes and counts, and returns a tensor, an
+            array, a number, or a list or tuple of them; axes of length 1 more or less do not matter. Where the exercise asks for
             numbers worked out on paper, they may be given as they are.
         student: a name or a number; the inputs follow from it, so they differ from student to student.
 
@@ -87,7 +87,11 @@ def _normal(student: str | None) -> str:
 
 
 def _tensors(case: dict[str, Numbers]) -> dict[str, Tensor]:
-    return {key: torch.tensor(value, dtype=torch.float64) for key, value in case.items()}
+    return {key: torch.tensor(v, dtype=torch.int64 if _whole(v) else torch.float64) for key, v in case.items()}
+
+
+def _whole(value: Numbers) -> bool:
+    return all(map(_whole, value)) if isinstance(value, list) else isinstance(value, int)
 
 
 def _results(name: str, exercise: Exercise, answer: Any, cases: list[dict]) -> list[Numbers]:

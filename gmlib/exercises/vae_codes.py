@@ -56,7 +56,7 @@ def total_correlation_inputs(rng: Random, number: int) -> dict:
     z = [[m + s * e for m, s, e in zip(*row)] for row in zip(mu, sigma, eps)]
     log_q = [[[-(((v - m) / s) ** 2) / 2 - log(s) - log(2 * pi) / 2 for v, m, s in zip(point, *example)]
               for example in zip(mu, sigma)] for point in z]  # fmt: skip
-    return {"log_q": log_q, "N": M + rng.randint(2, 40)}
+    return {"log_q": log_q, "N": float(M + rng.randint(2, 40))}
 
 
 def mutual_information(log_q: list[Matrix], N: float) -> float:

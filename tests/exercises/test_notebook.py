@@ -1,4 +1,4 @@
-"""The exercise notebook: students get no solution, the stub gets the friendly message, nbgrader grades it."""
+"""The exercise notebooks: students get no solution, the stub gets the friendly message, nbgrader grades them."""
 
 import copy
 import os
@@ -12,36 +12,29 @@ import pytest
 
 from gmlib.exercises import EXERCISES as ALL
 from gmlib.exercises import CheckFailed
+from tests.exercises.chapters import MISTAKES, SLUGS
 from tools.assignments import students_version
 from tools.common import EXERCISES as FOLDER
-from tools.common import kernel_environment
+from tools.common import ROOT, kernel_environment
 
-EXERCISES = {name: exercise for name, exercise in ALL.items() if name.startswith("vae-")}
 SCORES = """
     select submitted_assignment.student_id, grade_cell.name, grade.auto_score from grade
     join submitted_notebook on submitted_notebook.id = grade.notebook_id
     join submitted_assignment on submitted_assignment.id = submitted_notebook.assignment_id
     join base_cell as grade_cell on grade_cell.id = grade.cell_id where grade.auto_score is not null
 """
-# What students hand in, and what the checker has to say about it.
-WRONG = {
-    "vae-gaussian-kl": (
-        "def gaussian_kl(mu, sigma):\n    return 0.5 * (mu**2 + sigma - 1 - sigma.log()).sum(-1)",
-        "sigma was taken for a variance", "把 sigma 当成了方差"),
-    "vae-importance-bound": (
-        "def importance_bound(log_w):\n    return log_w.exp().mean(0).log()",
-        "take out the largest log-weight first", "应先提出最大的对数权重"),
-    "vae-divergence": (
-        "def mended_divergence(mu, log_var):\n    prior = Normal(torch.zeros_like(mu), 1.0)\n"
-        "    return kl_divergence(prior, Normal(mu, (log_var / 2).exp())).sum(-1)",
-        "still the wrong way round", "散度的方向还是反的"),
-}  # fmt: skip
-# An answer that gives itself full marks in the cell that students see.
-CHEAT = "def reparameterise(mu, log_var, eps):\n    return mu\n\ndef check(*_):\n    print('right')\n\nimport gmlib.exercises\ngmlib.exercises.check = check"
+# What an answer adds that gives itself full marks in the cell that students see.
+CHEAT = "\n\ndef check(*_):\n    print('right')\n\nimport gmlib.exercises\ngmlib.exercises.check = check"
+
+each_chapter = pytest.mark.parametrize("slug", SLUGS)
 
 
-def source():
-    return nbformat.read(FOLDER / "vae.ipynb", as_version=4)
+def exercises(slug):
+    return {name: exercise for name, exercise in ALL.items() if name.startswith(f"{slug}-")}
+
+
+def source(slug):
+    return nbformat.read(FOLDER / f"{slug}.ipynb", as_version=4)
 
 
 def settings(cell):
@@ -61,21 +54,26 @@ def solution_lines(nb):
     return out
 
 
-def prepare(nb, student=""):
-    """The same notebook, quick to run: everything trains for one epoch only."""
+def prepare(slug, nb, student=""):
+    """The same notebook, quick to run: what trains does so for one epoch only."""
     for cell in nb.cells:
         if "settings" in cell.metadata.get("tags", []):
-            cell.source = cell.source.replace('student = ""', f"student = {student!r}").replace("(40, 200)", "(1, 20)")
-        cell.source = cell.source.replace("epochs=15", "epochs=1").replace("valid, test = 100", "valid, test = 2")
-        cell.source = re.sub("assert (mended|buggy) .*", "", cell.source)
+            cell.source = cell.source.replace('student = ""', f"student = {student!r}")
+        for there, instead in MISTAKES[slug].QUICK:
+            cell.source = cell.source.replace(there, instead)
     return nb
 
 
-# --- as it stands ----------------------------------------------------------------------------------
+# --- as they stand ---------------------------------------------------------------------------------
 
 
-def test_points_minutes_and_checks_agree():
-    nb = source()
+def test_every_exercise_is_in_a_notebook_and_every_notebook_has_its_exercises():
+    assert SLUGS and ALL.keys() == {name for slug in SLUGS for name in exercises(slug)}
+
+
+@each_chapter
+def test_points_minutes_and_checks_agree(slug):
+    nb = source(slug)
     graded = cells(nb, grade=True)
     text = "\n".join(c.source for c in nb.cells)
     rows = re.findall(r"^\| (\d+)\. .* · .* \| (\d+) \| (\d+) \|$", text, re.MULTILINE)
@@ -84,39 +82,59 @@ def test_points_minutes_and_checks_agree():
     for number, minutes, points in rows:
         assert f"**{points} points, {minutes} minutes.**" in text and f"**{points} 分，{minutes} 分钟。**" in text
         assert re.search(rf"^## {number}\. ", text, re.MULTILINE)
-    automatic = {name.removesuffix("-check") for name, c in graded.items() if not settings(c)["solution"]}
-    assert automatic == EXERCISES.keys()
-    assert sum(settings(c)["points"] for c in graded.values() if settings(c)["solution"]) == 10  # by hand, with the rubric
+    automatic = [name.removesuffix("-check") for name, c in graded.items() if not settings(c)["solution"]]
+    assert automatic == list(exercises(slug))
+    by_hand = sum(settings(c)["points"] for c in graded.values() if settings(c)["solution"])
+    rubric = text.split("| What earns points · 得分点 | Points · 分值 |\n|---|---|\n")[1].split("\n\n")[0]
+    assert by_hand == sum(int(row.split("|")[-2]) for row in rubric.splitlines() if row.startswith("|")) > 0
 
 
-def test_every_check_is_locked_and_has_a_hidden_part_of_its_own():
-    for name, cell in cells(source(), grade=True, solution=False).items():
+@each_chapter
+def test_every_check_is_locked_and_has_a_hidden_part_of_its_own(slug):
+    for name, cell in cells(source(slug), grade=True, solution=False).items():
+        exercise = name.removesuffix("-check")
         assert settings(cell)["locked"] and settings(cell)["points"] > 0
-        assert cell.source.startswith(f'check("{name.removesuffix("-check")}", ')
-        assert "### BEGIN HIDDEN TESTS" in cell.source and "another student" in cell.source or name.startswith("vae-mean-field")
+        assert cell.source.startswith(f'check("{exercise}", ')
+        assert "### BEGIN HIDDEN TESTS" in cell.source
+        assert ("another student" in cell.source) == (ALL[exercise].cases > 1)  # on paper there is one case only
 
 
-def test_students_get_no_solution():
-    teacher, student = source(), students_version(source())
+@each_chapter
+def test_students_get_no_solution(slug):
+    teacher, student = source(slug), students_version(source(slug))
     lines = solution_lines(teacher)
-    assert len(lines) > 25
+    assert len(lines) > 2 * len(exercises(slug))
     shown = "\n".join(c.source for c in student.cells)
     assert [line for line in lines if line in shown] == []
     assert "### BEGIN" not in shown and "### END" not in shown and "another student" not in shown
     assert not any(c.get("outputs") for c in student.cells)
-    assert len(cells(student, solution=True)) == len(cells(teacher, solution=True)) == 11
+    by_hand = cells(teacher, grade=True, solution=True)
+    assert cells(student, solution=True).keys() == {*exercises(slug), *by_hand} == cells(teacher, solution=True).keys()
 
 
-def test_a_planted_leak_is_seen():
-    nb = source()
-    cells(nb, solution=True)["vae-loss"].source += "\n# return (pixels.sum(-1) + dimensions.sum(-1)).mean()"
+@each_chapter
+def test_a_planted_leak_is_seen(slug):
+    nb = source(slug)
+    name = next(iter(exercises(slug)))
+    cells(nb, solution=True)[name].source += f"\n# {solution_lines(nb)[0]}"
     shown = "\n".join(c.source for c in students_version(copy.deepcopy(nb)).cells)
     assert [line for line in solution_lines(nb) if line in shown]
 
 
-def test_the_students_checks_give_the_friendly_message():
+@each_chapter
+def test_links_lead_to_a_notebook_and_to_an_equation_in_it(slug):
+    text = "\n".join(c.source for c in source(slug).cells if c.cell_type == "markdown")
+    links = re.findall(r"\]\(\.\./([\w/-]+\.ipynb)(?:#([\w-]+))?\)", text)
+    assert len(links) > 5
+    for path, label in links:
+        there = nbformat.read(ROOT / "notebooks" / path, as_version=4)
+        assert not label or any(f"$$ ({label})" in c.source for c in there.cells), (path, label)
+
+
+@each_chapter
+def test_the_students_checks_give_the_friendly_message(slug):
     """Run the student's version cell by cell, as somebody does who presses every button."""
-    nb, space, told = prepare(students_version(source())), {}, []
+    nb, space, told = prepare(slug, students_version(source(slug))), {}, []
     for cell in nb.cells:
         if cell.cell_type != "code" or "setup" in cell.metadata.get("tags", []) or "given" in settings(cell).get("grade_id", ""):
             continue
@@ -127,37 +145,40 @@ def test_the_students_checks_give_the_friendly_message():
             assert "There is no answer here yet." in str(error) and "这里还没有作答。" in str(error)
         except (NotImplementedError, NameError):
             assert not settings(cell).get("grade") or settings(cell)["solution"]
-    assert told == [f"{name}-check" for name in EXERCISES]
+    assert told == [f"{name}-check" for name in exercises(slug)]
 
 
 # --- through nbgrader --------------------------------------------------------------------------------
 
 
-def hand_in(student, answers):
-    nb = prepare(students_version(prepare(source())), student)
+def hand_in(slug, student, answers):
+    nb = prepare(slug, students_version(prepare(slug, source(slug))), student)
     for name, answer in answers.items():
         cells(nb, solution=True)[name].source = answer
     return nb
 
 
-def teachers_answers():
-    return {name: c.source for name, c in cells(prepare(source()), solution=True).items()}
+def handed_in(slug):
+    """What the instructor holds and what three hand in: all right, nothing, and some of it wrong."""
+    right = {name: c.source for name, c in cells(prepare(slug, source(slug)), solution=True).items()}
+    cheated, answer = MISTAKES[slug].CHEATED
+    wrong = {name: answer for name, (answer, *_) in MISTAKES[slug].WRONG.items()}
+    return {
+        "source": prepare(slug, source(slug)),
+        "submitted/right": hand_in(slug, "Ada Lovelace", right),
+        "submitted/stub": hand_in(slug, "", {}),
+        "submitted/mixed": hand_in(slug, "Emmy", right | wrong | {cheated: answer + CHEAT}),
+    }
 
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
-    """A course in which three have handed in: all right, nothing, and some of it wrong; graded by nbgrader."""
+    """A course whose one assignment has the notebooks of all chapters, graded by nbgrader."""
     root = tmp_path_factory.mktemp("course")
-    right = teachers_answers()
-    notebooks = {
-        "source": prepare(source()),
-        "submitted/right": hand_in("Ada Lovelace", right),
-        "submitted/stub": hand_in("", {}),
-        "submitted/mixed": hand_in("Emmy", right | {k: v[0] for k, v in WRONG.items()} | {"vae-reparameterise": CHEAT}),
-    }
-    for folder, nb in notebooks.items():
-        (root / folder / "ex").mkdir(parents=True)
-        nbformat.write(nb, root / folder / "ex" / "vae.ipynb")
+    for slug in SLUGS:
+        for folder, nb in handed_in(slug).items():
+            (root / folder / "ex").mkdir(parents=True, exist_ok=True)
+            nbformat.write(nb, root / folder / "ex" / f"{slug}.ipynb")
     # nbgrader calls alembic by name, so the environment must be the active one
     environment = kernel_environment()
     environment["PATH"] = f"{os.path.dirname(sys.executable)}{os.pathsep}{environment['PATH']}"
@@ -178,20 +199,24 @@ def scores(course):
 
 
 @pytest.mark.slow
-def test_solutions_get_full_marks_and_the_stub_none(course):
-    full = {name.removesuffix("-check"): settings(c)["points"] for name, c in cells(source(), grade=True, solution=False).items()}
+@each_chapter
+def test_solutions_get_full_marks_and_the_stub_none(course, slug):
+    graded = cells(source(slug), grade=True, solution=False)
+    full = {name.removesuffix("-check"): settings(c)["points"] for name, c in graded.items()}
     marks = scores(course)
-    assert sum(full.values()) == 27
-    assert {k: v for k, v in marks["right"].items() if k in full} == full
-    assert sum(marks["stub"].values()) == 0
+    assert {name: marks["right"][name] for name in full} == full
+    assert {name: marks["stub"][name] for name in full} == dict.fromkeys(full, 0)
 
 
 @pytest.mark.slow
-def test_wrong_answers_lose_their_points_and_get_the_right_feedback(course):
+@each_chapter
+def test_wrong_answers_lose_their_points_and_get_the_right_feedback(course, slug):
+    wrong, (cheated, _) = MISTAKES[slug].WRONG, MISTAKES[slug].CHEATED
     marks = scores(course)["mixed"]
-    lost = {name for name in EXERCISES if marks[name] == 0}
-    assert lost == {*WRONG, "vae-reparameterise"}  # the cheat passes the check that it sees, and not the hidden one
-    graded = cells(nbformat.read(course / "autograded/mixed/ex/vae.ipynb", as_version=4), grade=True, solution=False)
-    for name, (_, en, zh) in WRONG.items():
+    assert len(wrong) >= 3
+    # the cheat passes the check that it sees, and not the hidden one
+    assert {name for name in exercises(slug) if marks[name] == 0} == {*wrong, cheated}
+    graded = cells(nbformat.read(course / f"autograded/mixed/ex/{slug}.ipynb", as_version=4), grade=True, solution=False)
+    for name, (_, en, zh) in wrong.items():
         shown = str(graded[f"{name}-check"].outputs)
         assert en in shown and zh in shown and "checker.py" not in shown

@@ -1,4 +1,4 @@
-"""Right answers to each exercise, of different shape: whole tensors, loops, torch.distributions, autograd, NumPy."""
+"""Right answers to each exercise of ``vae``, of different shape: whole tensors, loops, torch.distributions, autograd, NumPy."""
 
 import math
 
