@@ -50,6 +50,7 @@ class Explorable(anywidget.AnyWidget):
     _css = (HERE / "explore.css").read_text("utf-8")
     name = ""
     language = traitlets.Enum(("both", "en", "zh"), "both").tag(sync=True)
+    _ipython_display_ = None  # ipywidgets 7, which Colab has, would show the figure by this, without its picture
 
     def __init__(self, **traits):
         if unknown := [name for name in traits if not self.has_trait(name)]:
