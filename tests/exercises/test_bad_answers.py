@@ -10,6 +10,7 @@ import torch
 
 from gmlib.exercises import EXERCISES, CheckFailed, check, numbers
 from gmlib.exercises import vae as exercises
+from gmlib.exercises.checker import _plain
 from tests.exercises.chapters import RIGHT
 
 NAME = "vae-gaussian-kl"
@@ -181,6 +182,30 @@ TRICKS = {
 def test_tricks_earn_nothing(trick):
     with pytest.raises(CheckFailed):
         check(NAME, TRICKS[trick])
+
+
+def as_tensor(answer):
+    """A right answer with a tensor coming out."""
+    return lambda *arguments: torch.tensor(_plain(answer(*arguments)), dtype=torch.float64)
+
+
+BAD = {
+    "something else than numbers|不是数": lambda right, spec: lambda *arguments: str(right(*arguments)),
+    "NaN|NaN": lambda right, spec: lambda *arguments: right(*arguments) * math.nan,
+    "The shape is|形状是": lambda right, spec: lambda *arguments: torch.stack([right(*arguments)] * 2),
+    "calls the checker's own|PermissionError": lambda right, spec: lambda *arguments: spec(*(v.tolist() for v in arguments)),
+    "expected|应为": lambda right, spec: lambda *arguments: 0 * right(*arguments),
+    "got|得到": lambda right, spec: lambda *arguments: arguments[0],
+}
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+@pytest.mark.parametrize("words", BAD)
+def test_bad_returns_and_tricks_earn_nothing_in_any_exercise(name, words):
+    answer = BAD[words](as_tensor(RIGHT[name][0]), EXERCISES[name].specification)
+    with pytest.raises(CheckFailed) as failure:
+        check(name, answer, "Ada")
+    assert all(word in str(failure.value) for word in words.split("|"))
 
 
 @pytest.mark.parametrize(
