@@ -1,0 +1,60 @@
+"""nbgrader's `Execute`, for answers that do not stop, flood their output or kill the kernel.
+
+As nbgrader has it, such a cell takes the grade of the whole notebook with it. Here it loses its own points:
+the kernel is started again, and the cells are run again without that one.
+"""
+
+import time
+
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbformat.v4 import new_output
+from nbgrader.preprocessors import Execute
+from nbgrader.utils import is_grade, is_solution
+from traitlets import Integer
+
+NOT_RUN = "NotRun"  # the error of a cell that this file stopped; the table of `tools.grade` shows it
+
+
+class ExecuteAll(Execute):
+    """Run every cell that can be run, within the time of the cell, the check and the notebook."""
+
+    check_timeout = Integer(30, help="seconds for a check, which takes much less").tag(config=True)
+    notebook_timeout = Integer(600, help="seconds for the whole notebook").tag(config=True)
+    longest_output = Integer(20_000, help="characters of printed text that are kept of a cell").tag(config=True)
+    raise_on_iopub_timeout = True  # a kernel that cannot even be interrupted: it is started again
+    shutdown_kernel = "immediate"
+
+    def preprocess(self, nb, resources, km=None):
+        self.end, self.lost = time.monotonic() + self.notebook_timeout, {}
+        self.timeout_func = self.seconds
+        while True:
+            try:
+                return super().preprocess(nb, resources, km)
+            except (DeadKernelError, CellTimeoutError) as error:
+                killed = isinstance(error, DeadKernelError)
+                self.lost[self.current] = (
+                    "the kernel died here, for want of memory perhaps" if killed else "it did not stop, even when interrupted"
+                )
+                self.log.error("Cell %d left out: %s", self.current, self.lost[self.current])
+
+    def seconds(self, cell):
+        limit = self.check_timeout if is_grade(cell) and not is_solution(cell) else self.timeout
+        return max(1, min(limit, round(self.end - time.monotonic())))
+
+    def preprocess_cell(self, cell, resources, index):
+        self.current, self.printed = index, 0
+        why = self.lost.get(index) or ("the notebook's time was over" if time.monotonic() > self.end else None)
+        if why is None or cell.cell_type != "code":
+            return super().preprocess_cell(cell, resources, index)
+        cell.outputs = [new_output("error", ename=NOT_RUN, evalue=why, traceback=[f"{NOT_RUN}: {why}"])]
+        return cell, resources
+
+    def output(self, outs, msg, display_id, cell_index):
+        """Keep the beginning of what is printed, and let the rest go: some print for as long as they may."""
+        if msg["msg_type"] == "stream":
+            room = self.longest_output - self.printed
+            self.printed += len(msg["content"]["text"])
+            if room <= 0:
+                return None
+            msg["content"]["text"] = msg["content"]["text"][:room]
+        return super().output(outs, msg, display_id, cell_index)

@@ -1,0 +1,139 @@
+"""The table of a class, from nbgrader's gradebook and what the checks printed."""
+
+import csv
+import json
+
+import nbformat
+from nbgrader.api import Gradebook
+from nbgrader.utils import is_grade, is_solution
+
+from gmlib.exercises import EXERCISES
+from tools.common import notebooks
+from tools.grade_mend import LOOK, grade_id
+
+# Errors of an answer that may lie in the notebook around it
+AROUND = ("It raises NameError", "It raises ImportError", "It raises ModuleNotFoundError")
+
+
+def graded_cells(course, assignment):
+    """The graded cells of an assignment in its order: (notebook, grade_id, points, by hand)."""
+    return [
+        (path.stem, grade_id(c), c.metadata["nbgrader"]["points"], is_solution(c))
+        for path in notebooks(course / "release" / assignment)
+        for c in nbformat.read(path, as_version=4).cells
+        if is_grade(c)
+    ]
+
+
+def errors(cell):
+    return [out for out in cell.get("outputs", []) if out.output_type == "error"]
+
+
+def first_line(error):
+    return f"{error.ename}: {error.evalue}".splitlines()[0][:120]
+
+
+def verdict(cells, at):
+    """What a check said, and whether somebody has to look; None where it passed."""
+    cell, name = cells[at], grade_id(cells[at]).removesuffix("-check")
+    if not errors(cell):
+        return None
+    error = errors(cell)[0]
+    if error.ename == "CheckFailed":
+        said = error.evalue.splitlines()[1].strip()
+        known = EXERCISES[name].misconceptions if name in EXERCISES else ()
+        said = next((m.name for m in known if m.en == said), said)
+        if any(o.output_type == "stream" and f"{name}: right" in o.text for o in cell.outputs):
+            return f"right on the student's own numbers, wrong on others: {said}", True
+        return said, said.startswith(AROUND)
+    if any(e.ename == "CellTimeoutError" for e in errors(cell)):
+        return "it did not stop in time", True
+    start = max((i + 1 for i in range(at) if is_grade(cells[i])), default=0)
+    before = [first_line(errors(c)[0]) for c in cells[start:at] if errors(c)]
+    return f"the check could not run: {first_line(error)}" + (f", after {before[-1]}" if before else ""), True
+
+
+def verdicts(course, assignment, student):
+    """By graded cell, what the check said and whether somebody has to look."""
+    out = {}
+    for path in notebooks(course / "autograded" / student / assignment):
+        cells = nbformat.read(path, as_version=4).cells
+        for at, cell in enumerate(cells):
+            if is_grade(cell) and not is_solution(cell) and (said := verdict(cells, at)):
+                out[grade_id(cell)] = said
+    return out
+
+
+def open_gradebook(course):
+    return Gradebook(f"sqlite:///{course / 'gradebook.db'}")
+
+
+def flag(course, assignment, student):
+    """Have nbgrader's own form ask for a look, too, at each zero that may not be one."""
+    look = [name for name, (_, look) in verdicts(course, assignment, student).items() if look]
+    with open_gradebook(course) as gradebook:
+        for notebook in gradebook.find_submission(assignment, student).notebooks:
+            for grade in notebook.grades:
+                if grade.name in look:
+                    grade.needs_manual_grade = True
+        gradebook.db.commit()
+
+
+def row(gradebook, course, assignment, student, graded):
+    """One student: the points by cell (None: by hand, to do), what was said, and what to look at."""
+    record = json.loads((course / "grading" / assignment / f"{student}.json").read_text())
+    notes = [n for n in record["notes"] if not n.startswith(LOOK)]
+    look = [n.removeprefix(LOOK) for n in record["notes"] if n.startswith(LOOK)]
+    if not record["graded"]:
+        return dict.fromkeys((name for _, name, *_ in graded), None), notes, ["NOT GRADED", *look]
+    grades = {g.name: g for n in gradebook.find_submission(assignment, student).notebooks for g in n.grades}
+    said = verdicts(course, assignment, student)
+    points, grouped = {}, {}
+    for notebook, name, _, by_hand in graded:
+        grade = grades[name]
+        waits = grade.manual_score is None and grade.needs_manual_grade
+        points[name] = None if by_hand and waits else grade.score
+        if name not in said and not by_hand and grade.auto_score is None:
+            said[name] = ("not graded: the cell is not in the notebook", True)
+        if name in said:
+            text, wants = said[name]
+            grouped.setdefault((text, wants and grade.needs_manual_grade), []).append(name.removesuffix("-check"))
+    for (text, wants), names in grouped.items():
+        (look if wants else notes).append(f"{', '.join(names)}: {text}")
+    return points, notes, look
+
+
+def show(value):
+    return "?" if value is None else f"{value:g}"
+
+
+def table(course, assignment):
+    """Print the table and write the CSV; the students at whom somebody has to look."""
+    graded = graded_cells(course, assignment)
+    names = [name for _, name, *_ in graded]
+    rows, wanted = [], []
+    with open_gradebook(course) as gradebook:
+        for record in sorted((course / "grading" / assignment).glob("*.json")):
+            rows.append((record.stem, *row(gradebook, course, assignment, record.stem, graded)))
+        handed_in = {student for student, *_ in rows}
+        absent = sorted({s.id for s in gradebook.students} - handed_in)
+    width = max([8, *(len(student) for student, *_ in rows)])
+    print("\n" + "\n".join(f"{i:>3}  {name.removesuffix('-check')}, {points:g}" + (", by hand" if by_hand else "")
+                           for i, (_, name, points, by_hand) in enumerate(graded, 1)))  # fmt: skip
+    print(f"\n{'':{width}} " + "".join(f"{i:>5}" for i in range(1, len(graded) + 1)) + "    sum")
+    out = [["student", *names, "sum", "of", "by hand, to do", "look", "said"]]
+    for student, points, notes, look in rows:
+        done = "NOT GRADED" not in look
+        total = sum(v for v in points.values() if v is not None)
+        waiting = [name for name in names if points[name] is None] if done else []
+        print(f"{student:{width}} " + "".join(f"{show(points[n]):>5}" for n in names) + (f"{total:7g}" if done else "      -"))
+        print("".join(f"{'':{width}}   ! {text}\n" for text in look) + "".join(f"{'':{width}}     {text}\n" for text in notes), end="")
+        out.append([student, *("" if points[n] is None else points[n] for n in names), total if done else "",
+                    sum(p for _, _, p, _ in graded), " ".join(waiting), "; ".join(look), "; ".join(notes)])  # fmt: skip
+        wanted += [student] if look else []
+    path = course / "grading" / assignment / "marks.csv"
+    with path.open("w", newline="", encoding="utf-8-sig") as file:  # a spreadsheet takes it for UTF-8
+        csv.writer(file).writerows(out)
+    print("\n? is to be graded by hand." + (f" Nothing was handed in by {', '.join(absent)}." if absent else ""))
+    print(f"Look before marks go back (!): {', '.join(wanted) or 'nobody'}.\n{path}")
+    return wanted
