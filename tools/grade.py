@@ -80,7 +80,8 @@ def autograde(course, assignment, student, minutes, memory, log):
                "--CourseDirectory.submitted_directory=mended", f"--ExecuteAll.notebook_timeout={60 * minutes}",
                *(f"--Autograde.autograde_preprocessors={name}" for name in PREPROCESSORS)]  # fmt: skip
     with log.open("w") as out:
-        run = subprocess.Popen(command, cwd=course, env=environment(), stdout=out, stderr=out, preexec_fn=limit(memory))
+        where = {"cwd": course, "env": environment(), "stdout": out, "stderr": out}
+        run = subprocess.Popen(command, **where, preexec_fn=limit(memory))
         try:
             return run.wait(60 * minutes + 120) == 0
         except subprocess.TimeoutExpired:
@@ -107,19 +108,20 @@ def limit(gigabytes):
     return apply
 
 
-def fingerprint(*folders):
-    """Of the files in some folders, to see whether anything was handed in or changed since."""
+def fingerprint(folder):
+    """Of the files in a folder, to see whether anything was handed in or changed since."""
     digest = hashlib.sha256()
-    for path in sorted(p for folder in folders for p in folder.rglob("*") if p.is_file()):
-        digest.update(str(path).encode() + path.read_bytes())
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
 def grade(course, assignment, student, minutes, memory, again):
     """Grade one student, unless nothing changed since; what happened goes to a file."""
     record = course / "grading" / assignment / f"{student}.json"
-    now = fingerprint(*(course / f for f in (f"submitted/{student}/{assignment}", f"source/{assignment}", f"release/{assignment}")))
-    if record.exists() and not again and json.loads(record.read_text())["of"] == now:
+    now = [fingerprint(course / folder / assignment) for folder in (f"submitted/{student}", "source", "release")]
+    before = json.loads(record.read_text())["of"] if record.exists() else [None]
+    if before == now and not again:
         return
     start = time.monotonic()
     print(f"{student} …", end=" ", flush=True)
@@ -129,15 +131,16 @@ def grade(course, assignment, student, minutes, memory, again):
     if found and not done:
         errors = [line for line in log.read_text(errors="replace").splitlines() if "Error" in line] or ["see the log"]
         notes.append(f"{LOOK}nbgrader could not grade it: {errors[-1].strip()} ({log})")
-    record.write_text(json.dumps({"of": now if done else "", "graded": done, "notes": notes}, ensure_ascii=False, indent=1))
+    done_as = now if done else [now[0]]  # what failed is tried again next time
+    record.write_text(json.dumps({"of": done_as, "graded": done, "notes": notes}, ensure_ascii=False, indent=1))
     if done:
-        flag(course, assignment, student)
+        flag(course, assignment, student, unchanged=before[0] == now[0])
     print(f"{time.monotonic() - start:.0f} s", flush=True)
 
 
 def main(argv=None):
     parser = argparse.ArgumentParser(prog="python -m tools.grade", description=__doc__.partition("\n")[0])
-    parser.add_argument("course", type=lambda p: Path(p).expanduser().resolve(), help="the folder with nbgrader_config.py")
+    parser.add_argument("course", type=Path, help="the folder with nbgrader_config.py")
     parser.add_argument("assignment", help="a folder in source/ and release/, such as vae")
     parser.add_argument("students", nargs="*", help="only these; all without")
     parser.add_argument("--again", action="store_true", help="also those whose files did not change")
@@ -145,6 +148,7 @@ def main(argv=None):
     parser.add_argument("--minutes", type=int, default=10, help="for one notebook (10)")
     parser.add_argument("--memory", type=int, default=8, help="gigabytes for one process (8)")
     args = parser.parse_args(argv)
+    args.course = args.course.expanduser().resolve()
     for needed in ("nbgrader_config.py", "gradebook.db", f"release/{args.assignment}"):
         if not (args.course / needed).exists():
             parser.error(f"{args.course / needed} is missing: see book/instructors.md, 'Set up the course'")

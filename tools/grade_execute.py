@@ -31,10 +31,8 @@ class ExecuteAll(Execute):
             try:
                 return super().preprocess(nb, resources, km)
             except (DeadKernelError, CellTimeoutError) as error:
-                killed = isinstance(error, DeadKernelError)
-                self.lost[self.current] = (
-                    "the kernel died here, for want of memory perhaps" if killed else "it did not stop, even when interrupted"
-                )
+                died = isinstance(error, DeadKernelError)
+                self.lost[self.current] = "the kernel died here" if died else "it did not stop, even when interrupted"
                 self.log.error("Cell %d left out: %s", self.current, self.lost[self.current])
 
     def seconds(self, cell):

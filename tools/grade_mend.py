@@ -12,6 +12,7 @@ import re
 import nbformat
 
 LOOK = "! "
+NOT_FOUND = "This cell was not found: the answer may stand elsewhere in the notebook. · 未找到此单元：答案可能在别处。"
 
 
 class Unreadable(Exception):
@@ -87,8 +88,8 @@ def twins(nb, release):
                 del cell.metadata["nbgrader"]
         if settings(wanted).get("solution"):
             drop(nb, [c for c in found if c is not kept and same(c, wanted)])
-            look = LOOK if len(answered) > 1 else ""
-            notes.append(f"{look}{name}: the cell is there {len(found)} times; {'the last answer' if answered else 'one'} counts")
+            look, which = LOOK if len(answered) > 1 else "", "the last answer" if answered else "one"
+            notes.append(f"{look}{name}: the cell is there {len(found)} times; {which} counts")
         else:
             notes.append(f"{name}: the cell is there {len(found)} times; the last counts")
     return notes
@@ -106,7 +107,7 @@ def lost_metadata(nb, release):
             continue
         plain = [c for c in nb.cells if not grade_id(c) and c.cell_type == wanted.cell_type and c.source.strip()]
         plain = [c for c in plain if not any(same(c, r) for r in release.cells if not grade_id(r))]
-        cell = only(c for c in plain if same(c, wanted)) or only(c for c in plain if c.get("id") == wanted.get("id", ""))
+        cell = only(c for c in plain if same(c, wanted)) or only(c for c in plain if c.get("id", "") == wanted.id)
         if cell is None and settings(wanted)["solution"]:
             cell = last(c for c in plain if defined(c) & defined(wanted)) or only(between(nb, release, wanted, plain))
         if cell is not None:
@@ -150,7 +151,7 @@ def changed(nb, release):
         del own.metadata["nbgrader"]
         own.pop("id", None)
         nb.cells.insert(at, own)
-        notes.append(f"{grade_id(wanted)}: the locked cell was changed; what it said runs before it, and does not count")
+        notes.append(f"{grade_id(wanted)}: the locked cell was changed; what it said still runs, before it")
     return notes
 
 
@@ -163,8 +164,7 @@ def missing(nb, release):
             continue
         new = copy.deepcopy(wanted)
         if flags.get("solution") and flags.get("grade"):
-            new.source = "This cell was not found: the answer may stand elsewhere in the notebook. · 未找到此单元：答案可能在别处。"
-            new.source = f"# {new.source}" if new.cell_type == "code" else new.source
+            new.source = ("# " if new.cell_type == "code" else "") + NOT_FOUND
             notes.append(f"{LOOK}{grade_id(wanted)}: the cell was not found; look for the answer by hand")
         elif flags.get("solution"):
             if not any(defined(c) & defined(wanted) for c in nb.cells):
@@ -188,7 +188,7 @@ def like(nb, wanted):
     plain = [i for i, c in enumerate(nb.cells) if c.cell_type == "code" and not grade_id(c)]
     tags = set(wanted.metadata["tags"])
     for i in plain:
-        if tags & set(nb.cells[i].metadata.get("tags", [])) or nb.cells[i].get("id") == wanted.get("id", ""):
+        if tags & set(nb.cells[i].metadata.get("tags", [])) or nb.cells[i].get("id", "") == wanted.id:
             return i
     ratio = {i: difflib.SequenceMatcher(None, nb.cells[i].source, wanted.source).ratio() for i in plain}
     best = max(ratio, key=ratio.get, default=None)

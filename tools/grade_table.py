@@ -9,6 +9,7 @@ from nbgrader.utils import is_grade, is_solution
 
 from gmlib.exercises import EXERCISES
 from tools.common import notebooks
+from tools.grade_execute import NOT_RUN
 from tools.grade_mend import LOOK, grade_id
 
 # Errors of an answer that may lie in the notebook around it
@@ -48,6 +49,8 @@ def verdict(cells, at):
         return said, said.startswith(AROUND)
     if any(e.ename == "CellTimeoutError" for e in errors(cell)):
         return "it did not stop in time", True
+    if error.ename == NOT_RUN:
+        return f"the check was given up: {error.evalue}", True
     start = max((i + 1 for i in range(at) if is_grade(cells[i])), default=0)
     before = [first_line(errors(c)[0]) for c in cells[start:at] if errors(c)]
     return f"the check could not run: {first_line(error)}" + (f", after {before[-1]}" if before else ""), True
@@ -68,14 +71,20 @@ def open_gradebook(course):
     return Gradebook(f"sqlite:///{course / 'gradebook.db'}")
 
 
-def flag(course, assignment, student):
-    """Have nbgrader's own form ask for a look, too, at each zero that may not be one."""
+def flag(course, assignment, student, unchanged):
+    """Have nbgrader's own form ask for a look, too, at each zero that may not be one.
+
+    After a second run it asks for all points given by hand; those for a text that is still the same stand.
+    """
     look = [name for name, (_, look) in verdicts(course, assignment, student).items() if look]
+    texts = [name for _, name, _, by_hand in graded_cells(course, assignment) if by_hand]
     with open_gradebook(course) as gradebook:
         for notebook in gradebook.find_submission(assignment, student).notebooks:
             for grade in notebook.grades:
                 if grade.name in look:
                     grade.needs_manual_grade = True
+                if grade.name in texts and unchanged and grade.manual_score is not None:
+                    grade.needs_manual_grade = False
         gradebook.db.commit()
 
 
@@ -86,7 +95,12 @@ def row(gradebook, course, assignment, student, graded):
     look = [n.removeprefix(LOOK) for n in record["notes"] if n.startswith(LOOK)]
     if not record["graded"]:
         return dict.fromkeys((name for _, name, *_ in graded), None), notes, ["NOT GRADED", *look]
-    grades = {g.name: g for n in gradebook.find_submission(assignment, student).notebooks for g in n.grades}
+    submission = gradebook.find_submission(assignment, student)
+    if submission.total_seconds_late > 0:
+        notes.append(f"late by {submission.total_seconds_late / 3600:.1f} hours")
+    grades = {g.name: g for n in submission.notebooks for g in n.grades}
+    look += [f"{g.name}: the points given by hand are older than the last run" for g in grades.values()
+             if g.needs_manual_grade and g.manual_score is not None]  # fmt: skip
     said = verdicts(course, assignment, student)
     points, grouped = {}, {}
     for notebook, name, _, by_hand in graded:
@@ -97,7 +111,8 @@ def row(gradebook, course, assignment, student, graded):
             said[name] = ("not graded: the cell is not in the notebook", True)
         if name in said:
             text, wants = said[name]
-            grouped.setdefault((text, wants and grade.needs_manual_grade), []).append(name.removesuffix("-check"))
+            wants = wants and grade.manual_score is None and grade.needs_manual_grade
+            grouped.setdefault((text, wants), []).append(name.removesuffix("-check"))
     for (text, wants), names in grouped.items():
         (look if wants else notes).append(f"{', '.join(names)}: {text}")
     return points, notes, look
@@ -126,9 +141,12 @@ def table(course, assignment):
         done = "NOT GRADED" not in look
         total = sum(v for v in points.values() if v is not None)
         waiting = [name for name in names if points[name] is None] if done else []
-        print(f"{student:{width}} " + "".join(f"{show(points[n]):>5}" for n in names) + (f"{total:7g}" if done else "      -"))
-        print("".join(f"{'':{width}}   ! {text}\n" for text in look) + "".join(f"{'':{width}}     {text}\n" for text in notes), end="")
-        out.append([student, *("" if points[n] is None else points[n] for n in names), total if done else "",
+        line = "".join(f"{show(points[n]):>5}" for n in names)
+        print(f"{student:{width}} {line}" + (f"{total:7g}" if done else "      -"))
+        print("".join(f"{'':{width}}   ! {text}\n" for text in look), end="")
+        print("".join(f"{'':{width}}     {text}\n" for text in notes), end="")
+        marks = ["" if points[n] is None else points[n] for n in names]
+        out.append([student, *marks, total if done else "",
                     sum(p for _, _, p, _ in graded), " ".join(waiting), "; ".join(look), "; ".join(notes)])  # fmt: skip
         wanted += [student] if look else []
     path = course / "grading" / assignment / "marks.csv"
