@@ -29,6 +29,13 @@ export function digits(value, places) {
   return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "\u2212");
 }
 
+/** How a probability compares with a number of per cent, and that number: two figures of what is left to 0 or to 1. */
+export function percent(p) {
+  const rest = Math.min(p, 1 - p);
+  if (rest < 1e-6) return p < 0.5 ? ["<", "0.0001%"] : [">", "99.9999%"];
+  return ["=", `${(100 * p).toFixed(Math.max(1, Math.floor(-Math.log10(rest)) - 1))}%`];
+}
+
 /** Change some values of the model at once, and tell the kernel where there is one. */
 export function put(model, values) {
   for (const [name, value] of Object.entries(values)) model.set(name, value);
@@ -82,14 +89,17 @@ export function button(label, action) {
   return element;
 }
 
-/** A drawing whose unit is a pixel at every width. `draw(width)` returns its children; call `redraw` after a change. */
+/** A drawing whose unit is a pixel at every width. `draw(width)` returns its children; call `redraw` after a change.
+ * The height is a number, or a function of the width that the style sheet follows. */
 export function stage(height, label, draw, signal) {
-  const root = svg("svg", { class: "ex-stage", role: "img", "aria-label": label, height });
+  const root = svg("svg", { class: "ex-stage", role: "img", "aria-label": label });
+  const tall = typeof height === "function" ? height : () => height;
+  if (typeof height === "number") root.setAttribute("height", height);
   let width = 0;
   const redraw = () => { if (width) root.replaceChildren(...draw(width)); };
   const observer = new ResizeObserver(() => {
     width = Math.round(root.getBoundingClientRect().width);
-    root.setAttribute("viewBox", `0 0 ${width || 1} ${height}`);
+    root.setAttribute("viewBox", `0 0 ${width || 1} ${tall(width || 1)}`);
     redraw();
   });
   observer.observe(root);
@@ -110,6 +120,53 @@ export function drag(root, grab) {
   for (const end of ["pointerup", "pointercancel"]) root.addEventListener(end, () => { move = null; });
 }
 
+/** A handle for two values of the model at once, over a plane of ±reach: by mouse, pen, finger or the arrow keys (with
+ * Shift ten steps). `at(value)` says where it stands; `scale` is how far the values go for one unit of the plane. */
+export function point(model, name, reach, signal, spec) {
+  const { label, symbol, glyph, kind, limits, at, scale = [1, 1], follows = [] } = spec;
+  const root = tag("div", { class: `ex-point ${kind}`, role: "slider", tabindex: 0, "aria-label": label, ...KEYS,
+    "aria-valuemin": limits[0].min, "aria-valuemax": limits[0].max }, tag("span", {}, glyph));
+  const move = (from, by) => put(model, { [name]: from.map((value, d) => snap(value + by[d], limits[d])) });
+  let held = null;
+  root.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    held = { x: event.clientX, y: event.clientY, from: model.get(name) };
+    root.setPointerCapture(event.pointerId);
+  });
+  root.addEventListener("pointermove", (event) => {
+    if (!held) return;
+    const unit = root.parentElement.clientWidth / (2 * reach[0]);
+    move(held.from, [((event.clientX - held.x) / unit) * scale[0], ((held.y - event.clientY) / unit) * scale[1]]);
+  });
+  for (const end of ["pointerup", "pointercancel"]) root.addEventListener(end, () => { held = null; });
+  const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
+  root.addEventListener("keydown", (event) => {
+    const arrow = arrows[event.key];
+    if (!arrow || event.ctrlKey || event.altKey || event.metaKey) return;
+    event.preventDefault();
+    const steps = event.shiftKey ? 10 : 1;
+    move(model.get(name), arrow.map((to, d) => to * Math.sign(scale[d]) * steps * limits[d].step));
+  });
+  watch(model, [name, ...follows], () => {
+    const value = model.get(name);
+    const inside = at(value).map((part, d) => Math.min(reach[d] - 0.5, Math.max(0.5 - reach[d], part)));
+    root.style.left = `${50 + (50 * inside[0]) / reach[0]}%`;
+    root.style.top = `${50 - (50 * inside[1]) / reach[1]}%`;
+    root.setAttribute("aria-valuenow", value[0]);
+    root.setAttribute("aria-valuetext", `${symbol} = (${value.map((part) => digits(part, 2)).join(", ")})`);
+  }, signal);
+  return root;
+}
+
+/** Put a point of the model where the plane is pressed. */
+export function press(root, model, name, reach, limits) {
+  root.addEventListener("click", ({ clientX, clientY }) => {
+    const box = root.getBoundingClientRect(), unit = box.width / (2 * reach[0]);
+    const at = [(clientX - box.left) / unit - reach[0], reach[1] - (clientY - box.top) / unit];
+    put(model, { [name]: at.map((value, d) => snap(value, limits[d])) });
+  });
+}
+
 /** A sentence in both languages that is read out when the figure comes to rest. */
 export function summary(wait = 600) {
   const [en, , zh] = both("", "");
@@ -120,6 +177,57 @@ export function summary(wait = 600) {
     if (en.textContent) timer = setTimeout(write, wait); else write();
   };
   return { root: tag("div", { class: "ex-summary", "aria-live": "polite" }, en, zh), say };
+}
+
+/** What the lines of a picture mean: their class, and their name in one notation or in both languages. */
+export function key(entries) {
+  return tag("ul", { class: "ex-key" }, ...entries.map(([name, en, zh]) => tag("li", {},
+    svg("svg", { class: "ex-stage", width: 24, height: 10, "aria-hidden": "true" },
+      svg("line", { class: name, x1: 0, y1: 5, x2: 24, y2: 5 })),
+    tag("span", {}, ...(zh ? both(en, zh) : [en])))));
+}
+
+/** A probability as a number and a bar. */
+export function meter(symbol, name, colour) {
+  const number = tag("span", { class: "ex-number", "data-quantity": name });
+  const full = tag("div", { class: "ex-full", style: `background: ${colour}` });
+  const show = (p) => {
+    full.style.width = `${100 * p}%`;
+    number.dataset.value = p;
+    number.textContent = percent(p).join(" ");
+  };
+  return { root: tag("div", {}, tag("div", {}, `${symbol} `, number), tag("div", { class: "ex-track" }, full)), show };
+}
+
+/** A value in nats as a cross on an axis, beside the range of all but few: above `least`. */
+export function ruler(symbol, [value, least], share, floor, ceiling, step) {
+  const left = (nats) => `${(100 * (Math.max(nats, floor) - floor)) / (ceiling - floor)}%`;
+  const numbers = [value, least].map((name) => tag("span", { class: "ex-number", "data-quantity": name }));
+  const band = tag("div", { class: "ex-band" }), cross = tag("span", { class: "ex-cross" });
+  const ticks = [];
+  for (let nats = floor; nats <= ceiling; nats += step) {
+    ticks.push(tag("span", { style: `left: ${left(nats)}` }, digits(nats, 0)));
+  }
+  const show = (...values) => {
+    values.forEach((nats, i) => { [numbers[i].dataset.value, numbers[i].textContent] = [nats, digits(nats, 2)]; });
+    [cross.style.left, band.style.left] = values.map(left);
+    cross.textContent = values[0] < floor ? "◂" : "×";
+  };
+  const words = tag("div", { class: "ex-sides" }, tag("span", {}, `${symbol} = `, numbers[0], " nat"),
+    tag("span", {}, `${share}: > `, numbers[1]));
+  return { root: tag("div", {}, words, tag("div", { class: "ex-ruler" }, band, cross),
+    tag("div", { class: "ex-ticks", "aria-hidden": "true" }, ...ticks)), show };
+}
+
+/** Where f, of another sign at a than at b, is zero between them: the Illinois method. */
+export function root(f, a, b) {
+  let fa = f(a), fb = f(b);
+  for (let i = 0; i < 80 && Math.abs(fb) > 1e-13; i++) {
+    const c = (a * fb - b * fa) / (fb - fa), fc = f(c);
+    if (Math.sign(fc) === Math.sign(fb)) fa /= 2; else [a, fa] = [b, fb];
+    [b, fb] = [c, fc];
+  }
+  return b;
 }
 
 /** The frame of a figure, which follows the model's `language`. */
