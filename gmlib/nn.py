@@ -9,8 +9,9 @@ from __future__ import annotations
 import itertools
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.distributions import Bernoulli, Independent, Normal
+from torch.distributions import Bernoulli, Distribution, Independent, Normal
 
 from gmlib.core import check_count
 
@@ -43,6 +44,24 @@ def mlp(*sizes: int, activation: type[nn.Module] = nn.Tanh) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
+def _unchecked(kind: type[Distribution], **parameters: Tensor) -> Independent:
+    """Independent variables of a PyTorch distribution, given by parameters of one shape that need no broadcasting."""
+    p = kind.__new__(kind)
+    p.__dict__ |= parameters
+    Distribution.__init__(p, next(iter(parameters.values())).shape, validate_args=False)
+    return p
+
+
+class Pixels(Independent):
+    """Independent Bernoulli variables given by their logits, as one event, with a quick ``log_prob``."""
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        logits = self.base_dist.logits
+        if x.shape != logits.shape:
+            logits, x = torch.broadcast_tensors(logits, x)
+        return -F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)  # eq-vae-bernoulli
+
+
 class GaussianNet(nn.Module):
     """An MLP that maps its input to a Gaussian with diagonal covariance.
 
@@ -65,7 +84,7 @@ class GaussianNet(nn.Module):
 
     def forward(self, x: Tensor) -> Independent:
         mu, log_sigma = self.net(x).chunk(2, dim=-1)
-        q = Normal(mu, log_sigma.exp(), validate_args=False)  # eq-vae-encoder
+        q = _unchecked(Normal, loc=mu, scale=log_sigma.exp())  # eq-vae-encoder
         return Independent(q, 1, validate_args=False)
 
 
@@ -86,8 +105,8 @@ class BernoulliNet(nn.Module):
         self.net = mlp(*sizes, activation=activation)
 
     def forward(self, z: Tensor) -> Independent:
-        pixels = Bernoulli(logits=self.net(z), validate_args=False)  # eq-vae-bernoulli
-        return Independent(pixels, 1, validate_args=False)
+        logits = self.net(z)
+        return Pixels(_unchecked(Bernoulli, logits=logits, _param=logits), 1, validate_args=False)
 
 
 def draw(p: Independent, generator: torch.Generator | None = None) -> Tensor:

@@ -98,19 +98,22 @@ def train(
     model.train()
     for epoch in tqdm(range(first, epochs), initial=first, total=epochs, desc="epochs", delay=10, leave=False):
         total = data.new_zeros(())
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
         if order is None:
             order = torch.randperm(len(data), generator=generator, device=data.device)
             order = order if plain else _of_first_process(order)
         for index in order[seen:].split(batch_size):
             mine, weight = (index, 1) if plain else _share(index, accelerator)
-            value, terms = objective(data[mine], generator)
-            optimizer.zero_grad(set_to_none=True)
+            value, terms = objective(data.index_select(0, mine), generator)
+            for p in parameters:
+                p.grad = None  # as optimizer.zero_grad() does, without its bookkeeping
             backward(value if weight == 1 else weight * value)
             optimizer.step()
             step += 1
             seen += len(index)
-            total += value.detach()
-            yield Step(step, value.detach(), {k: v.detach() for k, v in terms.items()}, epoch, seen, order)
+            value = value.detach()
+            total += value
+            yield Step(step, value, {k: v.detach() for k, v in terms.items()}, epoch, seen, order)
         if not (total if plain else accelerator.reduce(total)).isfinite():
             raise FloatingPointError(f"the loss is not finite in epoch {epoch + 1}: try a smaller learning rate")
         seen, order = 0, None

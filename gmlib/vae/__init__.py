@@ -12,7 +12,7 @@ from gmlib.vae.disentangle import (
 from gmlib.vae.estimators import reparameterisation_gradient, score_function_gradient
 from gmlib.vae.gaussian import kl_gaussians, kl_to_standard_normal
 from gmlib.vae.linear import LinearDecoder, LinearEncoder, LinearGaussian, ppca
-from gmlib.vae.model import VAE, negative_elbo
+from gmlib.vae.model import VAE, compiled, negative_elbo
 from gmlib.vae.vq import ema_codebook, ema_update, nearest, perplexity, revive, straight_through, vq_terms
 from gmlib.vae.vq_model import VQVAE, log_prob_by_enumeration, prior_loss, vq_ema_loss, vq_loss
 from gmlib.vae.vq_prior import CodePrior, all_codes
@@ -29,6 +29,7 @@ __all__ = [
     "all_codes",
     "beta_tcvae_loss",
     "beta_vae_loss",
+    "compiled",
     "ema_codebook",
     "ema_update",
     "iwae",

@@ -10,6 +10,7 @@ from torch import Tensor
 from gmlib.core import check_count, check_positive
 from gmlib.train import Loss
 from gmlib.vae.disentangle import minibatch_kl_terms, stratified_log_weights
+from gmlib.vae.gaussian import kl_terms
 from gmlib.vae.model import VAE
 
 
@@ -30,8 +31,9 @@ def beta_vae_loss(beta: float) -> Loss:
     check_positive(beta, "beta")
 
     def loss(model: VAE, x: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, dict[str, Tensor]]:
-        log_lik, kl = model.terms(x, 1, generator)
-        reconstruction, kl = -log_lik.mean(), kl.sum(-1).mean()
+        q, z = model._encode(x, generator)
+        reconstruction = -model.decoder(z).log_prob(x).mean()
+        kl = kl_terms(q.base_dist.loc, q.base_dist.scale).sum(-1).mean()
         return reconstruction + beta * kl, {"reconstruction": reconstruction, "kl": kl}  # eq-vae-beta-loss
 
     return loss
@@ -59,9 +61,9 @@ def beta_tcvae_loss(beta: float, num_examples: int, alpha: float = 1.0, gamma: f
     check_count(num_examples, "num_examples")
 
     def loss(model: VAE, x: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, dict[str, Tensor]]:
-        q, z = model._encode(x, 1, generator)
+        q, z = model._encode(x, generator)
         log_w = stratified_log_weights(len(x), num_examples, like=z)
-        terms = minibatch_kl_terms(z[0], q.base_dist.loc, q.base_dist.scale, log_w)
+        terms = minibatch_kl_terms(z, q.base_dist.loc, q.base_dist.scale, log_w)
         mi, tc, dwkl = (term.mean() for term in terms)
         reconstruction = -model.decoder(z).log_prob(x).mean()
         value = reconstruction + alpha * mi + beta * tc + gamma * dwkl  # eq-vae-tcvae-loss

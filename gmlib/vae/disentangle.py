@@ -109,9 +109,8 @@ def stratified_log_weights(batch_size: int, num_examples: int, like: Tensor | No
     if not 2 <= M <= N:
         raise ValueError(f"batch_size must be from 2 to num_examples = {N}, got {M}")
     options = {} if like is None else {"dtype": like.dtype, "device": like.device}
-    w = torch.full((M, M), (N - 1) / (N * (M - 1)), **options)  # eq-vae-stratified
-    w.fill_diagonal_(1 / N)  # eq-vae-stratified
-    return w.log()
+    log_w = torch.full((M, M), math.log((N - 1) / (N * (M - 1))), **options)  # eq-vae-stratified
+    return log_w.fill_diagonal_(math.log(1 / N))  # eq-vae-stratified
 
 
 def pairwise_log_prob(z: Tensor, mu: Tensor, sigma: Tensor) -> Tensor:
@@ -119,9 +118,9 @@ def pairwise_log_prob(z: Tensor, mu: Tensor, sigma: Tensor) -> Tensor:
 
     Arguments are unchecked. In memory the dimension comes first, which makes the sums over examples faster.
     """
-    z, mu, sigma = (v.mT.contiguous() for v in (z, mu, sigma))
-    u = (z.unsqueeze(2) - mu.unsqueeze(1)) / sigma.unsqueeze(1)
-    log_q = -0.5 * u.square() - (sigma.log() + 0.5 * math.log(2 * math.pi)).unsqueeze(1)
+    mu, sigma = mu.mT.contiguous(), sigma.mT.contiguous()
+    u = (z.mT.unsqueeze(2) - mu.unsqueeze(1)) * (math.sqrt(0.5) / sigma).unsqueeze(1)
+    log_q = -(sigma.log() + 0.5 * math.log(2 * math.pi)).unsqueeze(1) - u * u
     return log_q.permute(1, 2, 0)
 
 

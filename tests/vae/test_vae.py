@@ -70,7 +70,7 @@ def test_joint_integrates_and_sums_to_one(small, bits):
     mass = on_line(log_joint_on_line(small, bits).exp())
     torch.testing.assert_close(mass.sum(), torch.ones((), dtype=F64), **close)
     g = torch.Generator().manual_seed(2)
-    q, z = small._encode(bits, 1, g)
+    q, z = small._encode(bits, g, 1)
     log_joint, _ = small._log_joint_and_q(bits, 1, torch.Generator().manual_seed(2))
     by_torch = Normal(0.0, 1.0).log_prob(z).sum(-1) + Bernoulli(logits=small.decoder.net(z)).log_prob(bits).sum(-1)
     torch.testing.assert_close(log_joint, by_torch, **close)
