@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.distributions import MultivariateNormal, Normal
 
-from gmlib import core, data, targets, vae
+from gmlib import core, data, overview, targets, vae
 from gmlib.nn import BernoulliNet, GaussianNet, mlp
 from tests.laws import laws
 
@@ -35,7 +35,12 @@ def linear_gaussian():
     return vae.LinearGaussian(t([1.0, 0.3], [-0.4, 0.8]), t(0.5, -1.0), t(0.7).squeeze())
 
 
-DENSITIES = {f.__name__: f for f in (correlated, three, one_dimensional, linear_gaussian)}
+def gaussian_classes():
+    m = three()
+    return overview.GaussianDiscriminant(m.pi.log(), m.mu, m.Sigma)
+
+
+DENSITIES = {f.__name__: f for f in (correlated, three, one_dimensional, linear_gaussian, gaussian_classes)}
 DENSITIES["ring"] = lambda: data.ring(5, dtype=F64)
 
 
@@ -193,6 +198,21 @@ def test_prior_over_codes(quantised, generator):
     laws.log_prob_ignores_batch_shape(prior, codes[:6])
     laws.samples_have_the_masses(prior, codes, generator)
     laws.sample_is_reproducible(prior)
+
+
+def coins():
+    """Naive Bayes with three classes on four pixels, one of them always on in the second class."""
+    theta = t([0.9, 0.2, 0.5, 0.7], [0.1, 1.0, 0.5, 0.3], [0.35, 0.8, 0.15, 0.95])
+    return overview.BernoulliNaiveBayes(t(0.5, 0.3, 0.2).log(), theta)
+
+
+def test_naive_bayes(generator):
+    model, pictures = coins(), vae.all_codes(4, 2).to(F64)
+    assert isinstance(model, core.HasLogProb) and isinstance(model, core.CanSample)
+    laws.masses_sum_to_one(model, pictures)
+    laws.log_prob_ignores_batch_shape(model, pictures[:6])
+    laws.samples_have_the_masses(model, pictures, generator)
+    laws.sample_is_reproducible(model)
 
 
 def test_quantised_bound(quantised, generator):

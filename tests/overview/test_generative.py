@@ -99,7 +99,8 @@ def test_implied_prior(line, generator):
         assert abs(estimate.value[c] - exact) < SIGMAS * estimate.standard_error[c]
     assert estimate.kind == "unbiased" and estimate.value.sum().item() == pytest.approx(1, abs=1e-12)
     p = line.log_posterior(other.sample((50,), generator)).exp()
-    torch.testing.assert_close(overview.implied_prior(p.log()).standard_error, torch.tensor(stats.sem(p.numpy())), **close)
+    by_scipy = torch.tensor(stats.sem(p.numpy()))
+    torch.testing.assert_close(overview.implied_prior(p.log()).standard_error, by_scipy, **close)
 
 
 @pytest.mark.equation("eq-overview-prior", "eq-overview-inverse")
@@ -174,7 +175,9 @@ def test_two_conditionals(line):
 
 
 @pytest.mark.equation("eq-overview-threshold")
-@pytest.mark.parametrize(("n", "alpha", "k"), [(9, 0.3, 3), (9, 0.29, 2), (99, 0.01, 1), (999, 0.01, 10), (20, 0.5, 10)])
+@pytest.mark.parametrize(
+    ("n", "alpha", "k"), [(9, 0.3, 3), (9, 0.29, 2), (99, 0.01, 1), (999, 0.01, 10), (20, 0.5, 10)]
+)
 def test_false_alarm_rate(n, alpha, k, generator):
     """The rate for uniform scores is the threshold itself; its mean over calibration sets is k / (n + 1)."""
     scores = torch.rand(20_000, n, generator=generator, dtype=F64)
@@ -280,7 +283,9 @@ CASES = {
     ),
     "log_marginal must have shape (..., 4), got (3,)": lambda: overview.log_conditional(half, torch.zeros(3), half[0]),
     "log_prior must have shape (..., 2), got (3,)": lambda: overview.log_conditional(half, half[:, 0], torch.zeros(3)),
-    "log_posterior holds 1 NaN": lambda: overview.log_conditional(torch.tensor([[0.0, math.nan]]), half[0, :1], half[0]),
+    "log_posterior holds 1 NaN": lambda: (
+        overview.log_conditional(torch.tensor([[0.0, math.nan]]), half[0, :1], half[0])
+    ),
     "log_prior must be finite": lambda: overview.log_conditional(half, half[:, 0], torch.tensor([0.0, -math.inf])),
     "log_posterior must have shape (N, C) with N at least 2, got (1, 2)": lambda: overview.implied_prior(half[:1]),
     "log_posterior must have shape (N, C) with N at least 2, got (4,)": lambda: overview.class_weights(half[:, 0]),
