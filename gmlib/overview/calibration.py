@@ -63,7 +63,8 @@ class Reliability(NamedTuple):
 def reliability(log_prob: Tensor, y: Tensor, bins: int = 10) -> Reliability:
     """What a reliability diagram shows, of the confidence: the probability of the most probable class.
 
-    The bins are ((b - 1) / B, b / B] for b = 1..B. Arguments and errors as for :func:`log_loss`, and ``bins`` at least 1.
+    The bins are ((b - 1) / B, b / B] for b = 1..B. Arguments and errors as for :func:`log_loss`; ``bins`` is a
+    whole number of at least 1.
 
     Source: Guo et al. 2017, section 2; in the book eq-overview-ece.
 

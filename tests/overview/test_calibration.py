@@ -35,9 +35,10 @@ def stated(generator):
 @pytest.mark.equation("eq-overview-scores")
 def test_scores_against_scikit_learn(stated):
     log_prob, y = stated
-    assert log_loss(log_prob, y).mean().item() == pytest.approx(metrics.log_loss(y.numpy(), log_prob.exp().numpy()), abs=1e-9)
+    theirs = metrics.log_loss(y.numpy(), log_prob.exp().numpy())
+    assert log_loss(log_prob, y).mean().item() == pytest.approx(theirs, abs=1e-9)
     two = torch.stack([log_prob[:, 0], (-log_prob[:, 0].exp()).log1p()], 1)
-    theirs = metrics.brier_score_loss((y == 0).numpy(), log_prob[:, 0].exp().numpy())  # of one class: half of ours
+    theirs = metrics.brier_score_loss((y == 0).numpy(), log_prob[:, 0].exp().numpy())  # half of ours
     assert brier(two, (y != 0).long()).mean().item() == pytest.approx(2 * theirs, abs=1e-9)
     rows = zip(log_prob.exp().tolist(), y.tolist(), strict=True)
     by_hand = [sum((p - (c == k)) ** 2 for c, p in enumerate(row)) for row, k in rows]
@@ -70,7 +71,7 @@ def test_reliability_against_scikit_learn(stated, bins):
 
 @pytest.mark.equation("eq-overview-ece")
 def test_calibration_error_by_hand():
-    """Two bins: two of three right at 0.8, one of two right at 0.5, an edge that belongs to the bin below it."""
+    """Two bins: two of three right at 0.8, one of two right at 0.5, the edge in the lower bin."""
     log_prob = t([0.8, 0.2], [0.8, 0.2], [0.2, 0.8], [0.5, 0.5], [0.5, 0.5]).log()
     y = torch.tensor([0, 0, 0, 0, 1])
     expected = 3 / 5 * abs(2 / 3 - 0.8) + 2 / 5 * abs(1 / 2 - 0.5)

@@ -22,7 +22,7 @@ def t(*values):
     return torch.tensor(values, dtype=F64)
 
 
-def coins(**kept):
+def coins():
     theta = t([0.9, 0.2, 0.5, 0.7, 0.05], [0.1, 0.6, 0.5, 0.3, 0.4], [0.35, 0.8, 0.15, 0.95, 0.5])
     return BernoulliNaiveBayes(t(0.5, 0.3, 0.2).log(), theta)
 
@@ -152,7 +152,7 @@ def test_an_absent_class_is_never_chosen():
 
 ones, zero = torch.ones(2, 3), torch.zeros(2, dtype=torch.long)
 BAD = {
-    "theta must hold probabilities, shape (C, D), got shape (3,)": lambda: BernoulliNaiveBayes(t(0.0), t(0.5, 0.5, 0.5)),
+    "theta must hold probabilities, shape (C, D), got shape (1,)": lambda: BernoulliNaiveBayes(t(0.0), t(0.5)),
     "theta must hold probabilities": lambda: BernoulliNaiveBayes(t(0.0), t([1.5])),
     "theta holds 1 NaN": lambda: BernoulliNaiveBayes(t(0.0), t([math.nan])),
     "log_prior must have shape (..., 2), got (1,)": lambda: BernoulliNaiveBayes(t(0.0), t([0.5], [0.5])),
