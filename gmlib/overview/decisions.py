@@ -35,7 +35,7 @@ def rejection_threshold(scores: Tensor, alpha: float) -> Tensor:
         raise ValueError(f"scores must have shape (n,), got {tuple(scores.shape)}")
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must be in (0, 1), got {alpha}")
-    k = math.floor(alpha * (len(scores) + 1) + 1e-9)  # 0.3 * 10 is a little below 3
+    k = math.floor(alpha * (len(scores) + 1) + 1e-9)  # 0.29 * 100 is a little below 29
     if k < 1:
         least = math.ceil(1 / alpha - 1 - 1e-9)
         raise ValueError(f"scores must be at least {least} for alpha = {alpha}, got {len(scores)}")

@@ -176,7 +176,7 @@ def test_two_conditionals(line):
 
 @pytest.mark.equation("eq-overview-threshold")
 @pytest.mark.parametrize(
-    ("n", "alpha", "k"), [(9, 0.3, 3), (9, 0.29, 2), (99, 0.01, 1), (999, 0.01, 10), (20, 0.5, 10)]
+    ("n", "alpha", "k"), [(9, 0.3, 3), (9, 0.29, 2), (99, 0.29, 29), (99, 0.01, 1), (999, 0.01, 10), (20, 0.5, 10)]
 )
 def test_false_alarm_rate(n, alpha, k, generator):
     """The rate for uniform scores is the threshold itself; its mean over calibration sets is k / (n + 1)."""
