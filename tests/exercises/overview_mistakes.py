@@ -120,4 +120,4 @@ WRONG = {
 # A function whose notebook cell also puts a checker of its own in the place of ours.
 CHEATED = ("overview-conditional-table", "def conditional_table(counts, alpha):\n    return counts.sum(1)")
 # What is made smaller so that the notebook runs quickly.
-QUICK = ()
+QUICK = (("20_000", "400"), ("(5, 10, 20, 40)", "(5, 10)"), ("classifier_of, (1, 2, 3)", "classifier_of, (1, 2)"))

@@ -162,12 +162,13 @@ def handed_in(slug):
     """What the instructor holds and what three hand in: all right, nothing, and some of it wrong."""
     right = {name: c.source for name, c in cells(prepare(slug, source(slug)), solution=True).items()}
     cheated, answer = MISTAKES[slug].CHEATED
-    wrong = {name: answer for name, (answer, *_) in MISTAKES[slug].WRONG.items()}
+    mixed = {name: right[name] for name in exercises(slug)} | {cheated: answer + CHEAT}  # and no project
+    mixed |= {name: answer for name, (answer, *_) in MISTAKES[slug].WRONG.items()}
     return {
         "source": prepare(slug, source(slug)),
         "submitted/right": hand_in(slug, "Ada Lovelace", right),
         "submitted/stub": hand_in(slug, "", {}),
-        "submitted/mixed": hand_in(slug, "Emmy", right | wrong | {cheated: answer + CHEAT}),
+        "submitted/mixed": hand_in(slug, "Emmy", mixed),
     }
 
 
