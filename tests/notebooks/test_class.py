@@ -152,10 +152,12 @@ def notebooks_of(stub, right):
 def files_of(stub, right):
     """The same for what is not written as nbgrader's notebook: file name and bytes."""
     text = nbformat.writes(answered(stub, right))
+    without_check = nbformat.writes(without(answered(stub, right, LIBRARY), f"{KL}-check"))
     old = nbformat.v3.writes_json(nbformat.convert(answered(stub, right), 3))
     return {
         "sami-half": ("vae.ipynb", text[: len(text) // 2].encode(), None, ["NOT GRADED", "is cut off or damaged"]),
-        "tess-renamed": ("vae (2).ipynb", b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode(), (2, 2, 3), ["was called vae (2)"]),
+        "tess-renamed": ("vae (2).ipynb", b"\xef\xbb\xbf" + without_check.replace("\n", "\r\n").encode(), (2, 2, 3),
+                         ["was called vae (2)", "vae-gaussian-kl-check: the cell was deleted and is put back"]),
         "uma-old": ("vae.ipynb", old.encode(), (2, 2, 3), []),
         "vera-pdf": ("vae.pdf", b"%PDF", None, ["NOT GRADED", "there is: vae.pdf"]),
     }
@@ -210,17 +212,16 @@ def test_what_cannot_be_mended_is_told():
     assert nb.cells[find(nb, TEXT)].source != STUB_NB.cells[find(STUB_NB, TEXT)].source  # so that it is not an automatic zero
 
 
+@pytest.mark.filterwarnings("ignore:To copy construct:UserWarning")
 @pytest.mark.parametrize("student", FILES)
 def test_files_of_all_kinds_are_read_or_refused(tmp_path, student):
     file, data, expected, words = FILES[student]
     (tmp_path / file).write_bytes(data)
     nb, notes = grade.choose(tmp_path, "vae", STUB_NB)
-    assert (nb is None) == (expected is None) and all(any(w in n for n in notes) for w in words[1:])
-    assert nb is not None or any(n.startswith(grade_mend.LOOK) for n in notes)
-    if nb is not None:
-        assert [c.source for c in nb.cells] == [c.source for c in CLASS["ada"][0].cells]
-        grade_mend.mend(nb, STUB_NB)
-        assert points(nb) == expected
+    assert (nb is None) == (expected is None)
+    notes += grade_mend.mend(nb, STUB_NB) if nb else []
+    assert [w for w in words if w != "NOT GRADED" and not any(w in n for n in notes)] == []
+    assert points(nb) == expected if nb else any(n.startswith(grade_mend.LOOK) for n in notes)
 
 
 def test_two_notebooks_are_not_guessed_between(tmp_path):
@@ -239,7 +240,7 @@ def test_the_config_has_the_stubs_of_make_assignments():
 
 # --- through nbgrader, as the guide says ----------------------------------------------------------------------
 
-NBGRADED = ("chen", "dora", "fay-endless", "gus-stubborn", "lena-deleted")
+NBGRADED = ("dora", "fay-endless", "gus-stubborn")
 FILED = ("sami-half", "tess-renamed", "vera-pdf")
 
 
@@ -300,7 +301,7 @@ def test_nothing_handed_in_is_changed_and_nothing_is_run_twice(graded):
     course, _ = graded
     for student in NBGRADED:
         assert (course / "submitted" / student / "vae/vae.ipynb").read_text() == nbformat.writes(CLASS[student][0])
-    again = run("tools.grade", str(course), "vae", "dora", "chen", folder=ROOT)
+    again = run("tools.grade", str(course), "vae", "dora", "tess-renamed", folder=ROOT)
     assert "…" not in again.stdout and "dora" in again.stdout
 
 
