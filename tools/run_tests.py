@@ -13,7 +13,10 @@ import time
 from tools.common import ROOT
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-PYTEST = [sys.executable, "-m", "pytest", "-q", "-n", os.environ.get("JOBS", "2"), "--dist", "loadfile"]
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-n", os.environ.get("JOBS", "2"), "--dist"]
+MATHEMATICS = [*PYTEST, "loadfile", "--doctest-modules", "-m", "not site", "tests", "gmlib"]
+# The folder comes first so that its conftest.py is there to sum up; a test file there may take a minute: share it out.
+SITE = [*PYTEST, "worksteal", "-m", "site", "tests/site", "tests"]
 
 
 def find_chromium(environment=os.environ):
@@ -27,11 +30,11 @@ def plan(chromium):
     """The parts as (name, command), and what had to be left out."""
     parts = [
         ("the site, built if it is not up to date", ["make", "--no-print-directory", "book"]),
-        ("mathematics, equations, text, packaging", [*PYTEST, "--doctest-modules", "-m", "not site", "tests", "gmlib"]),
+        ("mathematics, equations, text, packaging", MATHEMATICS),
         ("notebooks, run again and compared", [sys.executable, "-m", "tools.check_notebooks"]),
     ]
     if chromium:
-        return [*parts, ("the built site in Chromium", [*PYTEST, "-m", "site", "tests"])], None
+        return [*parts, ("the built site in Chromium", SITE)], None
     return parts, "the tests of the built site: no Chromium found (install it, or set CHROMIUM to its path)"
 
 

@@ -1,15 +1,17 @@
 """The built book, served as it will be served, and a browser to open it with."""
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlparse
@@ -20,24 +22,45 @@ from filelock import FileLock
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parents[2]
+# The network ends at this machine: another host is found nowhere, and `Visit` notes who asked for it.
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-         "--disable-sync", "--no-first-run"]
+         "--disable-sync", "--no-first-run", "--no-proxy-server",
+         "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"]
+READY = "Promise.all([window.MathJax?.startup?.promise, document.fonts.ready]).then(() => null)"
+
+
+COMPRESSED = (".html", ".css", ".js", ".json", ".svg", ".xml", ".txt", ".ipynb")  # not fonts, not pictures
+
+
+@lru_cache(maxsize=512)
+def packed(path: Path, changed: float) -> bytes:
+    return gzip.compress(path.read_bytes(), 6)
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """Static files under the prefix; a missing page gets the book's 404 page, as on the public host."""
+    """Static files under the prefix as the public host (GitHub Pages) gives them: text in gzip, kept for ten minutes; a
+    missing page gets the book's 404 page."""
 
-    def translate_path(self, path: str) -> str:
-        return super().translate_path(path.removeprefix(self.server.prefix))
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
-    def send_error(self, code, message=None, explain=None) -> None:
-        page = Path(self.directory, "404.html")
-        if code != 404 or not page.exists():
-            return super().send_error(code, message, explain)
-        self.send_response(404)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
+    def do_GET(self) -> None:
+        path = Path(self.translate_path(self.path.removeprefix(self.server.prefix)))
+        path = path / "index.html" if path.is_dir() else path
+        code, path = (200, path) if path.is_file() else (404, Path(self.directory, "404.html"))
+        if not path.is_file():
+            return self.send_error(404)
+        gzipped = path.suffix in COMPRESSED and "gzip" in self.headers.get("Accept-Encoding", "")
+        body = packed(path, path.stat().st_mtime) if gzipped else path.read_bytes()
+        kind = self.guess_type(path)
+        self.send_response(code)
+        self.send_header("Content-Type", f"{kind}; charset=utf-8" if kind.startswith("text/") else kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", "max-age=600")
+        if gzipped:
+            self.send_header("Content-Encoding", "gzip")
         self.end_headers()
-        self.wfile.write(page.read_bytes())
+        self.wfile.write(body)
 
     def log_message(self, *args) -> None:
         pass
@@ -129,30 +152,58 @@ class Visit:
     page: object
     origin: str
     faults: list[str] = field(default_factory=list)
+    waiting: set = field(default_factory=set)
 
     def watch(self) -> None:
-        self.page.route("**/*", self.admit)
         self.page.on("console", lambda m: m.type in {"error", "warning"} and self.faults.append(f"console: {m.text}"))
         self.page.on("pageerror", lambda e: self.faults.append(f"script error: {e}"))
+        self.page.on("request", self.note_request)
+        self.page.on("requestfinished", lambda request: self.waiting.discard(request))
         self.page.on("requestfailed", self.note_failure)
         self.page.on("response", lambda r: r.status >= 400 and self.faults.append(f"{r.status}: {r.url}"))
 
+    def note_request(self, request) -> None:
+        if request.url.startswith(self.origin):
+            self.waiting.add(request)
+        elif not request.url.startswith(("data:", "blob:")):
+            self.faults.append(f"outside: {request.url}")
+
     def note_failure(self, request) -> None:
         """A request for our own file that ends because the tab goes on to the next page is no fault."""
+        self.waiting.discard(request)
         if not (request.failure == "net::ERR_ABORTED" and request.url.startswith(self.origin)):
             self.faults.append(f"failed: {request.url}")
 
-    def admit(self, route) -> None:
-        if route.request.url.startswith((self.origin, "data:", "blob:")):
-            route.continue_()
-        else:
-            self.faults.append(f"outside: {route.request.url}")
-            route.abort()
-
     def open(self, url: str) -> None:
+        self.waiting.clear()
         self.page.goto(url, wait_until="load")
-        self.page.evaluate("window.MathJax?.startup?.promise")
-        self.page.wait_for_load_state("networkidle")
+        self.settle()
+
+    def settle(self, seconds: float = 20) -> None:
+        """Until formulas and fonts are there and nothing that was asked for is still on its way."""
+        self.page.evaluate(READY)
+        end = time.monotonic() + seconds
+        while self.waiting:
+            assert time.monotonic() < end, f"still loading: {[request.url for request in self.waiting]}"
+            self.page.wait_for_timeout(10)
+
+
+@pytest.fixture(scope="session")
+def known_styles() -> set[str]:
+    """The styles of text whose contrast axe has passed in this run."""
+    return set()
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """How much was looked at: a check that silently looks at nothing shows here."""
+    for name in ("sample", "book"):
+        rows = [seen for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+                for key, pages in report.user_properties if key == f"pages of {name}" for seen in pages.values()]
+        if rows:
+            total = {key: sum(row[key] for row in rows) for key in ("texts", "styles")}
+            terminalreporter.write_line(
+                f"{name}: {len(rows)} pages; contrast of {total['texts']} texts in 8 looks, {total['styles']} of them "
+                f"each in a style of its own; {min(row['rules'] for row in rows)} or more rules on structure a page")
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
@@ -18,7 +20,12 @@ HINT = " · "
 
 
 def parse(site, page: str) -> BeautifulSoup:
-    return BeautifulSoup((site.root / page).read_text("utf-8"), "html.parser")
+    return parsed(site.root / page)
+
+
+@lru_cache(maxsize=256)
+def parsed(path: Path) -> BeautifulSoup:
+    return BeautifulSoup(path.read_text("utf-8"), "html.parser")
 
 
 def language(node) -> str:

@@ -1,4 +1,4 @@
-"""Every page opens with the network closed: nothing is asked of another host, nothing fails."""
+"""Every page opens with the network closed (test_every_page.py): what asks another host, or fails, is found."""
 from __future__ import annotations
 
 import pytest
@@ -15,31 +15,11 @@ PLANTED = {
 }
 
 
-def faults_of_pages(visit, site, pages) -> dict[str, list[str]]:
-    tab = visit(site)
-    found = {}
-    for page in pages:
-        tab.faults.clear()
-        tab.open(site.url(page))
-        if tab.faults:
-            found[page] = list(tab.faults)
-    return found
-
-
-def test_book_asks_nothing_of_others(visit, book):
-    assert len(book.pages) > 8
-    assert faults_of_pages(visit, book, book.pages) == {}
-
-
 def test_widget_without_a_kernel_shows_its_text(visit, sample):
     tab = visit(sample)
     tab.open(sample.url("notebooks/figure.html"))
     assert tab.page.get_by_text("a slider that needs a kernel").is_visible()
     assert tab.faults == []
-
-
-def test_sample_asks_nothing_of_others(visit, sample):
-    assert faults_of_pages(visit, sample, sample.pages) == {}
 
 
 @pytest.mark.parametrize("fault", PLANTED)

@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ElementTree
+from functools import lru_cache
+from pathlib import Path
 
 import pytest
 import yaml
@@ -17,7 +19,12 @@ def config(request):
 
 
 def soup(site, page: str) -> BeautifulSoup:
-    return BeautifulSoup((site.root / page).read_text("utf-8"), "html.parser")
+    return parsed(site.root / page)
+
+
+@lru_cache(maxsize=256)
+def parsed(path: Path) -> BeautifulSoup:
+    return BeautifulSoup(path.read_text("utf-8"), "html.parser")
 
 
 def test_sitemap_lists_every_page(book, config):

@@ -26,7 +26,6 @@ def search(tab, site, words: str, start: str) -> list[tuple[str, str]]:
     tab.page.keyboard.press("Enter")
     tab.page.wait_for_url("**/search.html?q=*")
     tab.page.locator(".search-summary:not(:empty)").wait_for()
-    tab.page.wait_for_load_state("networkidle")
     links = tab.page.locator("#search-results li > a").all()
     base = site.url("")
     return [(link.evaluate("a => a.href").removeprefix(base).partition("#")[0], link.inner_text()) for link in links]
