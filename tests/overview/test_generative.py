@@ -138,6 +138,17 @@ def test_the_number_of_draws_is_negative_binomial(line, generator):
     assert_mean((drawn - exact.mean() - 5).square(), exact.var())
 
 
+@pytest.mark.equation("eq-overview-accept")
+@pytest.mark.parametrize("batch_size", [1, 5, 21, 100])
+def test_rejection_counts_to_the_last_one_kept(batch_size):
+    """Where a classifier is sure nothing is random: of 0, 1, 2, ... every third is kept, the seventh is number 21."""
+    stream = iter(torch.arange(1000, dtype=F64))
+    sample = lambda shape, generator: torch.stack([next(stream) for _ in range(*shape)]).unsqueeze(1)  # noqa: E731
+    sure = lambda x: torch.cat([x % 3 == 2, x % 3 != 2], 1).to(F64).log()  # noqa: E731
+    kept, drawn = overview.sample_conditional(7, 0, sample, sure, batch_size=batch_size)
+    assert drawn == 21 and kept[:, 0].tolist() == [2, 5, 8, 11, 14, 17, 20]
+
+
 def test_rejection_gives_up():
     never = lambda x: t(0.0, -math.inf).expand(len(x), 2)  # noqa: E731
     with pytest.raises(RuntimeError, match="only 0 of 3 were accepted in 250 draws: class 1 is too rare"):
