@@ -10,6 +10,7 @@ import json
 import re
 
 import nbformat
+from nbgrader.utils import compute_checksum
 
 LOOK = "! "
 NOT_FOUND = "This cell was not found: the answer may stand elsewhere in the notebook. · 未找到此单元：答案可能在别处。"
@@ -145,7 +146,7 @@ def changed(nb, release):
     notes = []
     for wanted in release.cells:
         at = partner(nb, wanted) if settings(wanted).get("locked") and not settings(wanted).get("solution") else None
-        if at is None or same(nb.cells[at], wanted):
+        if at is None or same(nb.cells[at], wanted) or as_handed_out(nb.cells[at]):
             continue
         own = copy.deepcopy(nb.cells[at])
         del own.metadata["nbgrader"]
@@ -153,6 +154,11 @@ def changed(nb, release):
         nb.cells.insert(at, own)
         notes.append(f"{grade_id(wanted)}: the locked cell was changed; what it said still runs, before it")
     return notes
+
+
+def as_handed_out(cell):
+    """The student did not change this cell; where it differs, the exercise was changed since."""
+    return settings(cell).get("checksum") == compute_checksum(cell)
 
 
 def missing(nb, release):
