@@ -15,9 +15,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbformat.v4 import new_output
 from traitlets.config import Config
 
-from tools import grade, grade_mend
+from tools import grade, grade_by_hand, grade_mend, grade_table
 from tools.assignments import STUB, TEXT_STUB, students_version
 from tools.common import EXERCISES, ROOT
 
@@ -224,6 +225,13 @@ def test_files_of_all_kinds_are_read_or_refused(tmp_path, student):
     assert points(nb) == expected if nb else any(n.startswith(grade_mend.LOOK) for n in notes)
 
 
+def test_a_check_that_the_instructor_changed_is_none_that_the_student_changed():
+    release = copy.deepcopy(STUB_NB)
+    release.cells[find(release, f"{KL}-check")].source += "\n# mended since"
+    assert grade_mend.mend(copy.deepcopy(CLASS["ada"][0]), release) == []
+    assert len(grade_mend.mend(copy.deepcopy(CLASS["pia-in-check"][0]), release)) == 1
+
+
 def test_two_notebooks_are_not_guessed_between(tmp_path):
     for file in ("a.ipynb", "b.ipynb"):
         nbformat.write(CLASS["ada"][0], tmp_path / file)
@@ -236,6 +244,30 @@ def test_two_notebooks_are_not_guessed_between(tmp_path):
 def test_the_config_has_the_stubs_of_make_assignments():
     config = runpy.run_path(ROOT / "tools" / "grade_config.py", {"get_config": Config})["c"]
     assert config.ClearSolutions.code_stub == STUB and config.ClearSolutions.text_stub == TEXT_STUB
+
+
+def told(*outputs, before=()):
+    """What the table says of a check with these outputs, and whether somebody has to look."""
+    cells = students_version(source()).cells
+    at = next(i for i, c in enumerate(cells) if name(c) == f"{KL}-check")
+    cells[at].outputs, cells[at - 1].outputs = list(outputs), list(before)
+    return grade_table.verdict(cells, at)
+
+
+def error(ename, evalue=""):
+    return new_output("error", ename=ename, evalue=evalue, traceback=[])
+
+
+def test_a_zero_that_may_be_none_wants_a_look():
+    half = f"{KL}\n  This is twice the divergence: the factor one half is missing.\n  漏了系数二分之一。"
+    right = new_output("stream", name="stdout", text=f"{KL}: right · 正确 (12/12)\n")
+    assert told(right) is None and told(new_output("stream", name="stderr", text="a warning")) is None
+    assert told(error("CheckFailed", half)) == ("no half", False)
+    assert told(right, error("CheckFailed", half)) == ("right on the student's own numbers, wrong on others: no half", True)
+    assert told(error("CheckFailed", f"{KL}\n  It raises NameError: name 'F' is not defined"))[1]
+    assert told(error("KeyboardInterrupt"), error("CellTimeoutError")) == ("it did not stop in time", True)
+    text, look = told(error("NameError", "no f"), before=[error("SyntaxError", "bad")])
+    assert look and text == "the check could not run: NameError: no f, after SyntaxError: bad"
 
 
 # --- through nbgrader, as the guide says ----------------------------------------------------------------------
@@ -303,6 +335,20 @@ def test_nothing_handed_in_is_changed_and_nothing_is_run_twice(graded):
         assert (course / "submitted" / student / "vae/vae.ipynb").read_text() == nbformat.writes(CLASS[student][0])
     again = run("tools.grade", str(course), "vae", "dora", "tess-renamed", folder=ROOT)
     assert "…" not in again.stdout and "dora" in again.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # nbgrader's own, about its database
+def test_points_by_hand_are_kept_within_what_the_cell_has(graded, capsys):
+    course, _ = graded
+    grade_by_hand.give(course, "vae", "fay-endless", f"{KL}-check", "1", "Nearly · 差一点")
+    assert "1 of 2" in capsys.readouterr().out
+    assert "fay-endless" not in grade_table.table(course, "vae")  # somebody has looked
+    for call in ((f"{KL}-check", "3"), (f"{KL}-check", "-1"), ("no-such-cell", "1")):
+        with pytest.raises(SystemExit):
+            grade_by_hand.give(course, "vae", "fay-endless", *call)
+    with pytest.raises(SystemExit, match="nothing by sami-half"):
+        grade_by_hand.give(course, "vae", "sami-half", f"{KL}-check", "1")
 
 
 @pytest.mark.slow
