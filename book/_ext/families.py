@@ -27,7 +27,7 @@ MEANING = {
     "exact": "log p(x) is computed · log p(x) 可以算出",
     "bound": "a lower bound on log p(x) · log p(x) 的一个下界",
     "constant": "log p(x) + log Z, where Z is not known · log p(x) + log Z，其中 Z 未知",
-    "samples": "draws, and no density · 能采样，没有密度",
+    "samples": "draws, and no formula for p(x) · 能采样，没有 p(x) 的公式",
 }
 EXPLICIT = "Explicit density: the model is a formula for p(x) · 显式密度：模型就是 p(x) 的公式"
 IMPLICIT = "Implicit density: the model is a way to draw x · 隐式密度：模型是抽取 x 的办法"

@@ -87,7 +87,7 @@ SHARED_COVARIANCE = (
     Misconception("classes weigh alike", by_class(lambda n, N, C: 1 / (n * C)),
         "The classes' covariances are averaged as if the classes were of one size; weigh each by its number of "
         "examples.",
-        "对各类别的协方差取了平均，好像类别一样大；应按各自的样本数加权。"),
+        "对各类别的协方差取了平均，好像各类别一样大；应按各自的样本数加权。"),
     Misconception("classes weigh alike, less one", by_class(lambda n, N, C: 1 / ((n - 1) * C)),
         "This is the plain mean of what torch.cov gives for the classes: it divides by the class size less one, and "
         "lets small classes weigh as much as large ones.",

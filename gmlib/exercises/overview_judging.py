@@ -76,23 +76,23 @@ P_VALUE = (
         "用 p(x) 排序是对的；但仍在新样本之间比较：如果它们全是离群点，就只能找出很少几个。"),
     Misconception("wrong tail", ranked(log_evidence, counts=lambda a, b: a >= b),
         "The wrong tail is counted, so the most ordinary example gets the smallest number.",
-        "数错了尾：最寻常的样本反而得到最小的数。"),
+        "数错了一侧的尾部：最寻常的样本反而得到最小的数。"),
     Misconception("largest class only", ranked(max),
         "Only the most likely class was kept; p(x) is the sum over the classes.",
-        "只保留了最可能的类别；p(x) 是对各类别求和。"),
+        "只保留了最可能的类别；p(x) 是各类别之和。"),
     Misconception("logarithms added", ranked(sum),
         "The log-joints were added, which multiplies the classes' probabilities; p(x) adds them.",
         "把联合概率的对数相加，等于把各类别的概率相乘；p(x) 是把它们相加。"),
     Misconception("x itself left out", ranked(log_evidence, share=lambda k, n: k / n),
         "x itself is left out of numerator and denominator; then 0 comes out, which promises more than N examples "
         "can show.",
-        "分子和分母都漏了 x 自己；这样会得到 0，N 个样本不足以说明这么强的结论。"),
+        "分子和分母都漏了 x 自己；这样会得到 0，N 个样本不足以支持这么强的结论。"),
     Misconception("x itself in the denominator only", ranked(log_evidence, share=lambda k, n: k / (1 + n)),
         "x itself counts in the denominator but not in the numerator.",
         "分母算上了 x 自己，分子却没有。"),
     Misconception("count", ranked(log_evidence, share=lambda k, n: 1 + k),
         "This is a count; divide it by the number of examples compared.",
-        "这是个数；还要除以参加比较的样本数。"),
+        "这是计数；还要除以参加比较的样本数。"),
 )  # fmt: skip
 
 

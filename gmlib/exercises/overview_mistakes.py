@@ -45,7 +45,7 @@ BASE_RATE = (
         "这是检测呈阴性后患病的概率。"),
     Misconception("odds", each(lambda p, s, f: s * p / (f * (1 - p))),
         "These are the odds, ill against healthy; a probability compares with the whole.",
-        "这是患病对健康的几率；概率是与整体相比。"),
+        "这是患病对健康的几率；概率则是与总体相比。"),
 )  # fmt: skip
 
 
@@ -97,7 +97,7 @@ CONDITIONAL_TABLE = (
         "整张表之和为一：这是联合分布 p(x, y)，还没有除以 p(y)。"),
     Misconception("wrong axis summed", wrong_axis,
         "The values were summed out and the sources kept; it is the source that has to go.",
-        "把取值求和消去了，却留下了来源；要消去的是来源。"),
+        "对取值求了和，把它消去了，却留下了来源；要消去的是来源。"),
     Misconception("mean over sources", mean_over_sources,
         "A table for each source was averaged, as if all sources were equally frequent; add the counts first.",
         "先对每个来源各算一张表再取平均，等于假定各来源同样常见；应当先把计数相加。"),

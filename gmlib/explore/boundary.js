@@ -177,7 +177,7 @@ function verdict(posterior, share) {
     ? [`${en}, ${yet} x is unusual: only${words(share)} of the model’s own draws have so low a density.`,
       `${zh}，${but} x 并不寻常：模型自身的样本中只有${words(share)} 的密度这样低。`]
     : [`${en}, ${yet} p(x) is far below anything the model would make: fewer than 0.01% of its draws go so low.`,
-      `${zh}，${but} p(x) 远低于模型会生成的任何样本：密度低至此处的样本不足 0.01%。`];
+      `${zh}，${but} p(x) 远低于模型会生成的任何样本：密度低到这种程度的样本不足 0.01%。`];
 }
 
 function shape(quadratic, posterior) {
