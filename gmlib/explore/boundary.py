@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import torch
 import traitlets
-from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 from torch import Tensor
@@ -226,8 +225,7 @@ class Boundary(Explorable):
         u, v = torch.meshgrid(torch.linspace(-7, 7, 561), torch.linspace(-6, 6, 481), indexing="xy")
         log_p = _log_joint(torch.stack([u, v], -1).to(F64), pi, mu, sigma)
         odds, colours = log_p[..., 0] - log_p[..., 1], (plot.BLUE, plot.ORANGE)
-        sides = dict(cmap=ListedColormap(colours), vmin=0, vmax=1, alpha=0.12)
-        plane.imshow((odds < 0).numpy(), extent=(-7, 7, -6, 6), origin="lower", **sides)
+        plane.contourf(u, v, odds, levels=[-math.inf, 0, math.inf], colors=colours[::-1], alpha=0.12)
         dashes = dict(colors=plot.BLACK, linestyles="--", linewidths=1)
         plane.contour(u, v, log_p.logsumexp(-1), levels=[least.item()], **dashes)
         if odds.min() < 0 < odds.max():

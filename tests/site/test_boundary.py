@@ -1,0 +1,272 @@
+"""The figure of two classes on a page with no kernel: what it draws and says, and the reader's hands on it."""
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+import pytest
+
+from gmlib.explore import Boundary
+from tests.explore import boundary_oracle as oracle
+
+pytestmark = pytest.mark.site
+
+PAGE = "book/boundary.html"
+# the figure from one text, as a notebook has it, in each state: numbers, words and paths
+SHOW = """async ([source, states]) => {
+  window.setTimeout = (action) => { action(); };  // the words at once
+  const { default: figure } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+  const el = document.body.appendChild(document.createElement("div")), actions = {}, found = [];
+  const model = { state: { ...states[0] }, heard: 0, get: (name) => model.state[name], save_changes: () => {},
+    on: (event, action) => { (actions[event] ??= []).push(action); model.heard++; }, off: () => { model.heard--; },
+    set: (name, value) => { model.state[name] = value; for (const action of actions[`change:${name}`]) action(); } };
+  el.style.width = "700px";
+  const leave = figure.render({ model, el });
+  await new Promise(requestAnimationFrame); await new Promise(requestAnimationFrame);
+  for (const state of states) {
+    for (const [name, value] of Object.entries(state)) model.set(name, value);
+    const all = (query, f) => [...el.querySelectorAll(query)].map(f);
+    const path = (query) => all(query, (e) => e.getAttribute("d"));
+    found.push({ ...Object.fromEntries(all("[data-quantity]", (e) => [e.dataset.quantity, Number(e.dataset.value)])),
+      share: Number(el.querySelector("[data-share]").dataset.share), words: all(".ex-summary span", (e) => e.textContent),
+      width: el.querySelector(".ex-plane svg").viewBox.baseVal.width, boundary: path(".ex-boundary")[0],
+      typical: path(".ex-stage path.ex-typical")[0], sides: path(".ex-side"), heard: model.heard,
+      ellipses: all("ellipse", (e) => ["cx", "cy", "rx", "ry"].map((name) => Number(e.getAttribute(name)))) });
+  }
+  leave();
+  return [...found, { heard: model.heard }];
+}"""
+KINDS = {  # each kind of boundary once; the last two are degenerate
+    "line": ((-1.5, -0.5), (1.5, 0.5), (1.0, 1.0), (1.0, 1.0)),
+    "ellipse": ((-1.5, 0.0), (1.5, 0.5), (0.8, 0.8), (1.5, 2.0)),
+    "hyperbola": ((-2.0, 1.0), (1.0, 0.0), (2.0, 0.5), (0.7, 1.5)),
+    "parabola": ((-2.0, 0.5), (2.0, 0.0), (1.0, 0.7), (1.0, 1.4)),
+    "none": ((0.0, 0.0), (0.5, 0.0), (1.0, 1.0), (2.5, 2.5)),
+    "lines": ((0.0, 0.0), (0.0, 0.0), (2.0, 1.0), (1.0, 2.0)),
+}
+SAYS = {"line": ("straight line", "直线"), "ellipse": ("an ellipse", "椭圆"), "hyperbola": ("a hyperbola", "双曲线"),
+        "parabola": ("a parabola", "抛物线"), "none": ("no boundary", "没有边界"),
+        "lines": ("a pair of straight lines", "两条直线")}
+
+
+def states():
+    """The kinds of boundary and the settings of the other tests, as the browser holds them, with the oracle's form."""
+    for pi1, (mu1, mu2), (sigma1, sigma2) in [(0.05 if kind == "none" else 0.5, v[:2], v[2:])
+                                              for kind, v in KINDS.items()] + oracle.ROUND + oracle.APART:
+        setting = (pi1, (mu1, mu2), (sigma1, sigma2))
+        yield setting, dict(pi1=pi1, mu1=mu1, mu2=mu2, sigma1=sigma1, sigma2=sigma2, x=(-2.5, 3.0))
+
+
+@pytest.fixture(scope="module")
+def show(chromium, sample):
+    """A function that gives what the figure shows in some states, from its module with or without a planted error."""
+    page = chromium.new_page()
+    page.goto(sample.url("book/references.html"))
+    page.add_style_tag(content=Boundary._css)
+
+    def shown(wanted, source=Boundary._esm):
+        *found, left = page.evaluate(SHOW, [source, wanted])
+        assert found[0]["heard"] > 0 == left["heard"]  # nothing listens once the cell is gone
+        return found
+
+    yield shown
+    page.close()
+
+
+def points(path, width):
+    """The corners of a path, on the plane."""
+    pixels = np.array(re.findall(r"[ML](-?[\d.]+),(-?[\d.]+)", path), dtype=float).reshape(-1, 2)
+    return pixels * 14 / width * [1, -1] + [-7, 6]
+
+
+def differences(found, setting, state):
+    """How far what is shown is from the oracle: numbers relative where they are large, places in pixels."""
+    *posterior, log_p = oracle.point(state["x"], setting)
+    yield from (abs(found[name] - exact) for name, exact in zip(("p1", "p2", "log_p"), [*posterior, log_p]))
+    yield 1e-3 * abs(math.log(oracle.share_below(found["lowest"], setting) / 0.01))
+    yield 1e-3 * abs(math.log(found["share"] / oracle.share_below(log_p, setting))) if log_p > -12 else 0
+    A, b, c = oracle.log_odds(setting)
+    x = points(found["boundary"], found["width"])
+    slope = np.linalg.norm(2 * x @ A + b, axis=1)
+    odds = np.einsum("ni,ij,nj->n", x, A, x) + x @ b + c
+    yield from 1e-5 * np.abs(odds) / np.maximum(slope, 0.2)
+    x = points(found["typical"], found["width"])
+    height = np.logaddexp(*np.transpose([oracle.log_joint(v, setting) for v in x]))
+    yield from 1e-5 * np.abs(height - found["lowest"]) / 5
+
+
+def test_everything_shown_agrees_with_scipy(show):
+    wanted = list(states())
+    for found, (setting, state) in zip(show([state for _, state in wanted]), wanted, strict=True):
+        assert max(differences(found, setting, state)) < 1e-6, setting
+        assert found["p1"] + found["p2"] == pytest.approx(1, abs=1e-12)
+
+
+def test_sides_and_contours(show):
+    wanted = list(states())
+    for found, (setting, state) in zip(show([state for _, state in wanted]), wanted, strict=True):
+        unit, area = found["width"] / 14, 0.0
+        for c, path in enumerate(found["sides"]):
+            ends = points(path, found["width"]).reshape(-1, 2, 2)
+            inside = np.array([oracle.log_joint(x, setting) for x in ends.mean(1)]).reshape(-1, 2)
+            assert (inside.argmax(1) == c).all()
+            area += np.abs(ends[:, 1] - ends[:, 0]).sum() * unit
+        assert area == pytest.approx(12 * unit * (found["width"] + 1), rel=5e-5)
+        assert found["ellipses"] == [pytest.approx([(m[0] + 7) * unit, (6 - m[1]) * unit, r * s[0] * unit, r * s[1] * unit])
+                                     for m, s in zip(*setting[1:]) for r in (2, 1)]
+
+
+def test_the_boundary_is_named_and_the_verdict_fits_the_numbers(show):
+    """Each kind of conic, and the three verdicts on x: like the draws, unusual, far below anything."""
+    wanted = [state for _, state in states()][:6]
+    for found, kind, (setting, _) in zip(show(wanted), KINDS, states()):
+        assert oracle.conic(setting) == kind
+        assert all(word in told for word, told in zip(SAYS[kind], found["words"])), kind
+    for x, told in VERDICTS.items():
+        (found,) = show([dict(wanted[0], x=x)])
+        assert [found["words"][0].split("The spreads")[0].strip(),
+                found["words"][1].split("两类的宽度")[0]] == told  # fmt: skip
+
+
+VERDICTS = {  # in the first state; the numbers are SciPy's: 0.6 and 0.525; 0.99983 and 0.00067; 1 - 1e-11
+    (-0.1, -0.1054651): ["The classifier gives class 1 60.0%, and x is like the model’s own draws: 52.5% of them have no"
+                         " higher density.",
+                         "分类器给类别 1 的概率为 60.0%，x 也与模型自身的样本相仿：其中 52.5% 的密度不高于它。"],
+    (-1.5, -4.2): ["The classifier is 99.98% sure of class 1, yet x is unusual: only 0.07% of the model’s own draws have"
+                   " so low a density.",
+                   "分类器有 99.98% 的把握判为类别 1，但 x 并不寻常：模型自身的样本中只有 0.07% 的密度这样低。"],
+    (6.5, 5.5): ["The classifier is more than 99.9999% sure of class 2, yet p(x) is far below anything the model would"
+                 " make: fewer than 0.01% of its draws go so low.",
+                 "分类器有超过 99.9999% 的把握判为类别 2，但 p(x) 远低于模型会生成的任何样本：密度低至此处的样本不足 0.01%。"],
+}
+
+# what stands in the module, once -> what stands there instead
+PLANTED = {
+    "variance": ("(x[0] - mu[0]) / sigma[0]) ** 2", "(x[0] - mu[0]) ** 2 / sigma[0])"),
+    "prior": ("[1 - pi1, mu2, sigma2]", "[pi1, mu2, sigma2]"),
+    "normaliser": ("Math.log(sigma[0] * sigma[1]) - Math.log(2 * Math.PI)", "Math.log(2 * Math.PI)"),
+    "mass": ("Math.exp(-(found.at(-1) ** 2) / 2)", "Math.exp(-(found.at(-1) ** 2))"),
+    "rise": ("(above ? 1 : -1)", "1"),
+    "share": ("SHARE = 0.01", "SHARE = 0.011"),
+    "sum": ("level - Math.LN2", "level"),
+    "odds": ("(mu * mu) / variance", "mu / variance"),
+    "half": ("-0.5 / variance", "-1 / variance"),
+    "scale": ("REACH[1] - x[1]", "x[1] - REACH[1]"),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_planted_wrong_formula_is_found(show, name):
+    right, wrong = PLANTED[name]
+    assert Boundary._esm.count(right) == 1
+    wanted = [list(states())[i] for i in (7, 10)]
+    shown = show([state for _, state in wanted], Boundary._esm.replace(right, wrong))
+    assert max(max(differences(found, *each)) for found, each in zip(shown, wanted)) > 1e-5
+
+
+# --- hands ------------------------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def opened(visit, sample):
+    def start(**options):
+        tab = visit(sample, **options)
+        tab.open(sample.url(PAGE))
+        tab.page.locator(".ex-typical").first.wait_for(state="attached")
+        tab.page.locator(".ex-plane").scroll_into_view_if_needed()
+        return tab
+
+    return start
+
+
+def values(tab) -> list[str]:
+    handles = tab.page.get_by_role("slider").all()
+    return [handle.get_attribute("aria-valuetext").replace("\u2212", "-") for handle in handles]
+
+
+START = ["σ₁ = (1.00, 1.00)", "μ₁ = (-1.50, -0.50)", "σ₂ = (1.00, 1.00)", "μ₂ = (1.50, 0.50)", "x = (4.00, -5.00)", "π₁ = 0.50"]
+
+
+def middle(tab, number: int) -> tuple[float, float]:
+    box = tab.page.get_by_role("slider").nth(number).bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_mouse_drags_every_handle_and_a_press_puts_the_point(opened):
+    tab = opened()
+    mouse, unit = tab.page.mouse, tab.page.locator(".ex-plane").bounding_box()["width"] / 14
+    assert values(tab) == START
+    for number, dx, dy in [(0, -0.7071, 0.7071), (1, -1, 1), (2, 0.35355, -0.35355), (3, 1, 0), (4, -2, 3), (4, 90, 90)]:
+        x, y = middle(tab, number)
+        mouse.move(x, y)
+        mouse.down()
+        for step in (1, 2, 3):
+            mouse.move(x + step / 3 * dx * unit, y - step / 3 * dy * unit)
+        mouse.up()
+        mouse.move(x, y)  # let go: nothing follows any more
+        if dx == -2:
+            assert values(tab)[4] == "x = (2.00, -2.00)"
+    assert values(tab) == ["σ₁ = (1.50, 1.50)", "μ₁ = (-2.50, 0.50)", "σ₂ = (1.25, 0.75)", "μ₂ = (2.50, 0.50)",
+                           "x = (6.50, 5.50)", "π₁ = 0.50"]
+    box = tab.page.locator(".ex-plane").bounding_box()
+    mouse.click(box["x"] + 3 * unit, box["y"] + 10 * unit)
+    assert values(tab)[4] == "x = (-4.00, -4.00)"
+    tab.page.get_by_role("button", name="Equal spreads").click()
+    assert values(tab)[2] == "σ₂ = (1.50, 1.50)"
+    tab.page.get_by_role("button", name="Reset").click()
+    assert values(tab) == START and tab.faults == []
+
+
+def test_keyboard_moves_every_handle_and_says_the_values(opened):
+    tab = opened()
+    press, focus = tab.page.keyboard.press, "document.activeElement.getAttribute('aria-label')"
+    tab.page.get_by_role("slider").first.focus()
+    labels = []
+    for keys in (["ArrowLeft", "ArrowUp"], ["ArrowRight", "ArrowDown"], ["ArrowRight", "Shift+ArrowUp"], ["ArrowUp"],
+                 ["Shift+ArrowLeft", "Shift+ArrowUp"]):
+        labels.append(tab.page.evaluate(focus))
+        for key in keys:
+            press(key)
+        assert tab.page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        press("Tab")
+    assert labels == ["spread of class 1", "centre of class 1", "spread of class 2", "centre of class 2", "point x"]
+    press("ArrowLeft")
+    assert values(tab) == ["σ₁ = (1.05, 1.05)", "μ₁ = (-1.40, -0.60)", "σ₂ = (1.05, 1.50)", "μ₂ = (1.50, 0.60)",
+                           "x = (3.00, -4.00)", "π₁ = 0.45"]
+    assert tab.page.get_by_role("slider").nth(4).get_attribute("aria-valuenow") == "3"
+    assert tab.page.locator(".ex-summary").get_attribute("aria-live") == "polite"
+    assert set(tab.page.locator(".ex :is(button, input, .ex-point)").evaluate_all(
+        "(all) => all.map((e) => e.dataset.lmSuppressShortcuts)")) == {"true"}
+    tab.page.click('.bi-switch button[value="zh"]')
+    assert [h.get_attribute("aria-label") for h in tab.page.locator(".ex-point").all()] == [
+        "类别 1 的宽度", "类别 1 的中心", "类别 2 的宽度", "类别 2 的中心", "点 x"]
+    assert tab.faults == []
+
+
+PLACE = """() => [parseFloat(getComputedStyle(document.querySelector(".explore > div")).minHeight),
+  document.querySelector(".ex").getBoundingClientRect().height]"""
+
+
+@pytest.mark.parametrize("width, theme", [(1280, "light"), (390, "dark")])
+def test_it_fits_its_place_in_every_language(opened, width, theme):
+    """Its place is kept from the start and nothing sticks out, in each language, where the words are longest."""
+    tab = opened(width=width, color_scheme=theme, has_touch=width == 390)
+    tab.page.get_by_role("slider").nth(2).focus()
+    for key in ["Shift+ArrowRight"] * 3:
+        tab.page.keyboard.press(key)  # the longest words: an ellipse, and a class that is more than 99.9999% sure
+    for language in ("en", "zh", "both"):
+        tab.page.click(f'.bi-switch button[value="{language}"]')
+        place, figure = tab.page.evaluate(PLACE)
+        assert place == pytest.approx(figure, abs=0.5), language
+        assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
+        sizes = tab.page.locator(".ex :is(button, input, .ex-point)").evaluate_all(
+            "(all) => all.map((e) => Math.min(e.offsetWidth, e.offsetHeight))")
+        assert len(sizes) == 8 and min(sizes) >= 24
+    if width == 390:
+        x, y = middle(tab, 1)
+        send = tab.page.context.new_cdp_session(tab.page).send
+        for kind, dx in (("touchStart", 0), ("touchMove", 30), ("touchMove", 60), ("touchEnd", None)):
+            points = [] if dx is None else [{"x": x + dx, "y": y + dx}]
+            send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        assert values(tab)[1] != START[1] and tab.page.evaluate("scrollX") == 0
+    assert tab.faults == []
