@@ -19,7 +19,7 @@ sources := $(wildcard $(shell git ls-files --cached --others --exclude-standard 
 	_config.yml _toc.yml equations.toml CITATION.cff book notebooks gmlib tests tools))
 took = echo "$(1): $$(( SECONDS / 60 )) min $$(( SECONDS % 60 )) s"
 
-.PHONY: help book test serve notebooks assignments address clean
+.PHONY: help book test serve notebooks colab assignments address clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 22
@@ -38,6 +38,9 @@ serve: $(built)  ## show the built site on a port of this machine (PORT=8000)
 notebooks: $(installed)  ## run all notebooks and store their outputs (NB=notebooks/vae/vae.ipynb for one)
 	@echo "Running $(or $(NB),every notebook) from top to bottom: up to 1 minute each."
 	@$(py) -m tools.run_notebooks $(NB)
+
+colab: $(installed)  ## run the notebooks with Colab's versions, away from the repository (NB=... for one; 2 GB once)
+	@$(py) -m tools.colab $(NB)
 
 assignments: $(installed)  ## write the students' exercise notebooks, without solutions, to _build/assignments
 	@$(py) -m tools.assignments

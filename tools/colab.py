@@ -1,11 +1,12 @@
 """The book as a person in Colab meets it: `python -m tools.colab [--python PYTHON] [--torch VERSION] [notebook ...]`.
 
 Tried: Colab's versions (`tools/colab.txt`) of everything but torch, which is the project's own unless told; that pip
-would install our wheel there and nothing else; the setup cell, from a clone with the tag that it names; then, with
-the wheel installed, each notebook from the first cell to the last in an empty folder with no network: no error,
-nothing on stderr, the same kinds of outputs as are stored, nothing imported from the repository; each explorable
-figure under ipywidgets 7 and anywidget 0.9, moved from both sides, and Colab's own widget manager asked for.
-Exercises run with their solutions, and as the student gets them up to the first answer that is missing.
+would install our wheel there and nothing else; the setup cell, from a clone with the tag that it names, and every
+settings cell with what that installed. Then, with the wheel of the files as they stand: each notebook from the first
+cell to the last in an empty folder with no network (no error, nothing on stderr, the same kinds of outputs as are
+stored, nothing imported from the repository); exercises with their solutions, and as the student gets them up to the
+first answer that is missing; each explorable figure under ipywidgets 7 and anywidget 0.9, moved from both sides, with
+its picture, and with Colab's own widget manager asked for.
 
 Not tried, as it needs Google's machines: Colab's page (how it draws Markdown, formulas, links and widgets, and that it
 can fetch its widget manager and anywidget's script), its own kernel and its own `%pip`, a GPU there, the download from
@@ -93,6 +94,10 @@ def setup_cell(nb):
     return next(cell.source for cell in nb.cells if cell.cell_type == "code")
 
 
+def settings_cells(nb):
+    return [cell.source for cell in nb.cells if "settings" in cell.metadata.get("tags", [])]
+
+
 def requirement_faults(nb, wheel):
     """What the setup cell would install is, as pip reads it, the wheel's distribution at its version."""
     asked = re.search(r'(?m)^    %pip install -q "(.+)"$', setup_cell(nb))
@@ -106,20 +111,21 @@ def requirement_faults(nb, wheel):
         yield f"the setup cell asks for {requirement}, and the wheel is {name} {version}"
 
 
-def setup_faults(nb, python, folder):
-    """The setup cell, run where `gmlib` is not, installs it at the version that it names, and changes nothing else.
+def setup_faults(nbs, python, folder):
+    """The setup cell, run where `gmlib` is not, installs it and changes nothing else, and the settings cells import it.
 
-    Its address leads to a clone of this repository with the tag that it names: to the book as committed.
+    Its address leads to a clone of this repository: to the book as committed, if the tag that it names is not there yet.
     """
     here, clone = current(), folder / "clone"
     subprocess.run(["git", "clone", "-q", "--bare", ROOT, clone], check=True)
-    subprocess.run(["git", "-C", clone, "tag", "-f", f"v{here.version}"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["git", "-C", clone, "tag", f"v{here.version}"], stderr=subprocess.DEVNULL)  # fails where there is one
     away = {
         "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.file://{clone}.insteadOf", "GIT_CONFIG_VALUE_0": here.repository,
         "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(python.parents[1] / "build-wheels"), "PIP_CONFIG_FILE": os.devnull,
     }  # fmt: skip
     before = frozen(python)
-    cells = [new_code_cell(setup_cell(nb)), new_code_cell("import gmlib\ngmlib.__version__")]
+    sources = [setup_cell(nbs[0]), "import gmlib\ngmlib.__version__", *(s for nb in nbs for s in settings_cells(nb))]
+    cells = list(map(new_code_cell, sources))
     run = Trial(python, folder, away).run(new_notebook(cells=cells))
     print("".join(f"          | {line}\n" for out in cells[0].outputs for line in out.get("text", "").splitlines()), end="")
     if run.error:
@@ -142,7 +148,7 @@ def trials(python, folder, paths):
     wheel, trial = build_wheel(folder), Trial(python, folder)
     pip(python, "uninstall", "-y", DISTRIBUTION, stderr=subprocess.DEVNULL)
     yield "what pip would install", wheel_faults(python, wheel)
-    yield "the setup cell, from a clone", setup_faults(read(paths[0]), python, folder)
+    yield "the setup cell, from a clone, and what it installs", setup_faults(list(map(read, paths)), python, folder)
     pip(python, "install", "--no-deps", "--no-index", "--force-reinstall", wheel)
     yield "pip check", check_faults(python)
     yield "explorable figures", figure_faults(trial)

@@ -57,8 +57,8 @@ class Trial:
     """Runs notebooks with one Python, each in an empty folder below `folder`, which lies outside the repository."""
 
     def __init__(self, python, folder, environment=None):
-        self.python, self.folder, self.environment = Path(python), Path(folder), environment or {}
-        command = [*offline(), str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        self.python, self.folder, self.environment = Path(python).absolute(), Path(folder), environment or {}
+        command = [*offline(), str(self.python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         spec = self.folder / "kernels" / "colab" / "kernel.json"
         spec.parent.mkdir(parents=True, exist_ok=True)
         spec.write_text(json.dumps({"argv": command, "display_name": "Colab", "language": "python"}))
