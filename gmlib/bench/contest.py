@@ -85,8 +85,8 @@ def summary(
         reference: whom the others are compared with.
 
     Returns:
-        By entrant: ``seconds_per_epoch``, median and quartiles over runs and epochs; ``first_epoch``, median over
-        runs; ``times_as_fast``, median and quartiles of the reference's seconds over its own, epoch by epoch, or
+        By entrant: ``seconds_per_epoch``, median and quartiles over runs and epochs; ``first_epoch``, that of the
+        first run, in which a compiler also does its work; ``times_as_fast``, median and quartiles of the reference's seconds over its own, epoch by epoch, or
         ``None`` where there is no reference; ``scores``, each with its mean over runs and the standard error of that
         mean (``None`` for a single run).
 
@@ -98,7 +98,7 @@ def summary(
     return {
         name: {
             "seconds_per_epoch": _spread(steady[name]),
-            "first_epoch": float(np.median([epochs[0] for epochs in seconds[name]])),
+            "first_epoch": seconds[name][0][0],
             "times_as_fast": _spread(np.divide(steady[reference], steady[name])) if reference in steady else None,
             "scores": {key: _mean([score[key] for score in scores[name]]) for key in scores[name][0]},
         }

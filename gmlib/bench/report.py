@@ -41,10 +41,12 @@ def machine(peers: tuple[str, ...]) -> dict:
 def _contest(contest: dict) -> str:
     entrants = contest["entrants"]
     keys = list(next(iter(entrants.values()))["scores"])
-    rows = [[contest["title"], "ms / epoch", f"× {contest['reference']}", *keys], ["---", *["---:"] * (2 + len(keys))]]
+    heads = [contest["title"], "ms / epoch", f"× {contest['reference']}", "first epoch, ms", *keys]
+    rows = [heads, ["---", *["---:"] * (len(heads) - 1)]]
     for name, of in entrants.items():
         scores = [_score(of["scores"][key]) for key in keys]
-        rows.append([name, _spread(of["seconds_per_epoch"], 1000, 1), _spread(of["times_as_fast"], 1, 2), *scores])
+        times = _spread(of["seconds_per_epoch"], 1000, 1), _spread(of["times_as_fast"], 1, 2)
+        rows.append([name, *times, f"{1000 * of['first_epoch']:.0f}", *scores])
     return _rows(rows)
 
 
