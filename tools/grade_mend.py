@@ -220,9 +220,10 @@ def order(nb, release):
 
 
 def answers_of(nb, release, check):
-    """Where the answer is that a check checks: the function of the solution before it in the exercise."""
+    """Where the answer is that a check checks: the function of the solution before it, but not its stub."""
     at = next((i for i, c in enumerate(release.cells) if grade_id(c) == grade_id(check)), 0)
     answer = last(c for c in release.cells[:at] if settings(c).get("solution"))
     if answer is None:
         return []
-    return [i for i, c in enumerate(nb.cells) if grade_id(c) == grade_id(answer) or defined(c) & defined(answer)]
+    cells = [(i, c) for i, c in enumerate(nb.cells) if not same(c, answer)]
+    return [i for i, c in cells if grade_id(c) == grade_id(answer) or defined(c) & defined(answer)]

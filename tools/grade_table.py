@@ -12,8 +12,8 @@ from tools.common import notebooks
 from tools.grade_execute import NOT_RUN
 from tools.grade_mend import LOOK, grade_id
 
-# Errors of an answer that may lie in the notebook around it
-AROUND = ("It raises NameError", "It raises ImportError", "It raises ModuleNotFoundError")
+# What an answer may owe to the notebook around it, or to the machine that grades
+AROUND = ("NameError", "ImportError", "ModuleNotFoundError", "MemoryError", "allocate memory", "CUDA", "NVIDIA")
 
 
 def graded_cells(course, assignment):
@@ -46,7 +46,7 @@ def verdict(cells, at):
         said = next((m.name for m in known if m.en == said), said)
         if any(o.output_type == "stream" and f"{name}: right" in o.text for o in cell.outputs):
             return f"right on the student's own numbers, wrong on others: {said}", True
-        return said, said.startswith(AROUND)
+        return said, said.startswith("It raises") and any(word in said for word in AROUND)
     if any(e.ename == "CellTimeoutError" for e in errors(cell)):
         return "it did not stop in time", True
     if error.ename == NOT_RUN:

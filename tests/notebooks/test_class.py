@@ -15,7 +15,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_output
+from nbformat.v4 import new_code_cell, new_output
 from traitlets.config import Config
 
 from tools import grade, grade_by_hand, grade_mend, grade_table
@@ -116,6 +116,14 @@ def twice(nb, stub):
     return nb
 
 
+def below(nb, stub):
+    """The answer in a cell of its own below the check; the stub left as it was."""
+    at = find(nb, KL)
+    nb.cells[at].source = stub.cells[find(stub, KL)].source
+    nb.cells.insert(find(nb, f"{KL}-check") + 1, new_code_cell(RIGHT[KL]))
+    return nb
+
+
 def in_the_check(nb, stub):
     """The answer written into the locked cell of the check, which nbgrader restores."""
     check = nb.cells[find(nb, f"{KL}-check")]
@@ -138,13 +146,14 @@ def notebooks_of(stub, right):
                          ["! vae-gaussian-kl", "even when interrupted"]),
         "hana-killed": (answered(good, kl("    import os\n    os._exit(1)")), (0, 2, 3), ["! vae-gaussian-kl", "the kernel died"]),
         "ivan-prints": (answered(good, kl("    while True: print('x' * 1000)")), (0, 2, 3), ["! vae-gaussian-kl: it did not stop"]),
-        "jin-hog": (answered(good, kl("    return torch.ones(10**12)")), (0, 2, 3), ["It raises RuntimeError"]),
+        "jin-hog": (answered(good, kl("    return torch.ones(10**12)")), (0, 2, 3), ["! vae-gaussian-kl: It raises RuntimeError"]),
         "kai-empty": (copy.deepcopy(stub), (0, 0, 0), ["There is no answer here yet."]),
         "lena-deleted": (without(copy.deepcopy(good), f"{KL}-check", f"{BOUND}-check"), (2, 2, 3), ["was deleted and is put back"]),
         "mei-stripped": (stripped(copy.deepcopy(good)), (2, 2, 3), ["metadata was lost and is restored"]),
         "nils-moved": (moved(copy.deepcopy(good), f"{KL}-check", -1), (2, 2, 3), ["is moved after it"]),
         "olga-twice": (twice(copy.deepcopy(good), stub), (2, 2, 3), ["2 times"]),
         "pia-in-check": (in_the_check(copy.deepcopy(good), stub), (2, 2, 3), ["the locked cell was changed"]),
+        "xena-below": (below(copy.deepcopy(good), stub), (2, 2, 3), ["is moved after it"]),
         "quin-cheats": (answered(good, kl("    return mu"), {DRAW: RIGHT[DRAW] + "\ndef check(*_): print('right')"}), (0, 2, 3), []),
         "rosa-solution-gone": (without(copy.deepcopy(good), KL, TEXT), (0, 2, 3), ["! vae-gaussian-kl: no cell with an answer"]),
     }  # fmt: skip
@@ -194,7 +203,7 @@ def test_mending_gives_each_the_points_of_the_answers(student):
     assert points(nb) == expected
 
 
-@pytest.mark.parametrize("student", ["lena-deleted", "nils-moved", "olga-twice", "pia-in-check"])
+@pytest.mark.parametrize("student", ["lena-deleted", "nils-moved", "olga-twice", "pia-in-check", "xena-below"])
 def test_without_mending_right_answers_would_lose_points(student):
     nb, expected, _ = CLASS[student]
     assert points(copy.deepcopy(nb)) != expected
@@ -264,7 +273,9 @@ def test_a_zero_that_may_be_none_wants_a_look():
     assert told(right) is None and told(new_output("stream", name="stderr", text="a warning")) is None
     assert told(error("CheckFailed", half)) == ("no half", False)
     assert told(right, error("CheckFailed", half)) == ("right on the student's own numbers, wrong on others: no half", True)
-    assert told(error("CheckFailed", f"{KL}\n  It raises NameError: name 'F' is not defined"))[1]
+    for around in ("NameError: name 'F' is not defined", "AssertionError: Torch not compiled with CUDA enabled"):
+        assert told(error("CheckFailed", f"{KL}\n  It raises {around}"))[1]
+    assert not told(error("CheckFailed", f"{KL}\n  It raises TypeError: no"))[1]
     assert told(error("KeyboardInterrupt"), error("CellTimeoutError")) == ("it did not stop in time", True)
     text, look = told(error("NameError", "no f"), before=[error("SyntaxError", "bad")])
     assert look and text == "the check could not run: NameError: no f, after SyntaxError: bad"
