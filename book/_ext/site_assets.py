@@ -48,4 +48,5 @@ def setup(app: Sphinx) -> dict:
     app.connect("config-inited", follow_address, priority=100)
     app.connect("html-page-context", drop_unwanted, priority=999)
     app.connect("build-finished", copy_mathjax)
+    app.setup_extension("site_weight")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

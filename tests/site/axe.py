@@ -33,8 +33,9 @@ STYLES = r"""(known) => {
   let behind;
   const back = (e) => {
     if (!behind.has(e)) {
-      const s = getComputedStyle(e), paint = [s.backgroundColor, s.backgroundImage, s.opacity, s.filter].join();
-      const own = (paint === "rgba(0, 0, 0, 0),none,1,none" ? "" : ` > ${paint}`)
+      const s = getComputedStyle(e);
+      const paint = [s.backgroundColor, s.backgroundImage, s.opacity, s.filter, s.clipPath].join();
+      const own = (paint === "rgba(0, 0, 0, 0),none,1,none,none" ? "" : ` > ${paint}`)
         + (s.position === "static" ? "" : ` > ${s.position} ${e.tagName} ${e.className}`);
       behind.set(e, (e.parentElement ? back(e.parentElement) : "") + own);
     }

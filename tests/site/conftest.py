@@ -21,6 +21,8 @@ import yaml
 from filelock import FileLock
 from playwright.sync_api import sync_playwright
 
+from tests.site.weight import Scales
+
 ROOT = Path(__file__).parents[2]
 # The network ends at this machine: another host is found nowhere, and `Visit` notes who asked for it.
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
@@ -194,18 +196,6 @@ def known_styles() -> set[str]:
     return set()
 
 
-def pytest_terminal_summary(terminalreporter) -> None:
-    """How much was looked at: a check that silently looks at nothing shows here."""
-    for name in ("sample", "book"):
-        rows = [seen for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
-                for key, pages in report.user_properties if key == f"pages of {name}" for seen in pages.values()]
-        if rows:
-            total = {key: sum(row[key] for row in rows) for key in ("texts", "styles")}
-            terminalreporter.write_line(
-                f"{name}: {len(rows)} pages; contrast of {total['texts']} texts in 8 looks, {total['styles']} of them "
-                f"each in a style of its own; {min(row['rules'] for row in rows)} or more rules on structure a page")
-
-
 @pytest.fixture
 def visit(chromium, request):
     """A function that opens a tab: visit(site, locale="en-GB", width=1280, …) -> Visit."""
@@ -221,3 +211,32 @@ def visit(chromium, request):
     yield start
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def first_visit(visit):
+    """A function that gives the names of all that a reader has after the first page of a site."""
+    def names(site: Site) -> set[str]:
+        scales = Scales(visit(site))
+        assert scales.weigh(site.url("book/index.html")) > 100_000
+        return set(scales.received)
+
+    return names
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """How much was looked at, for a check that looks at nothing shows here; and what each page of the book weighs."""
+    for name in ("sample", "book"):
+        seen = {page: one for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+                for key, pages in report.user_properties if key == f"pages of {name}" for page, one in pages.items()}
+        if seen:
+            texts, styles = (sum(one[key] for one in seen.values()) for key in ("texts", "styles"))
+            terminalreporter.write_line(
+                f"{name}: {len(seen)} pages; contrast of {texts} texts in 8 looks, {styles} of them each in a style of "
+                f"its own; {min(one['rules'] for one in seen.values())} or more rules on structure a page")
+    if not seen:
+        return
+    terminalreporter.write_line("kB over the wire, text in gzip: opened | read to its end | the same after another page")
+    for page, one in sorted(seen.items()):
+        kilobytes = "".join(f"{one[key] / 1000:6.0f}" for key in ("opened", "first", "later"))
+        terminalreporter.write_line(f"{kilobytes}  {page}")

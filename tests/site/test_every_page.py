@@ -8,37 +8,39 @@ import pytest
 
 from tests.site.axe import Audit
 from tests.site.test_layout import CLIPPED, overflow
+from tests.site.weight import Scales, too_heavy, weights
 
 pytestmark = pytest.mark.site
 
 PARTS = 8
 # what axe cannot judge: off the screen until it has the focus, for screen readers only, scrolled out of the contents
-UNSEEN = ("skip-link", "eq-name", "bd-toc")
+UNSEEN = ("skip-link", "inset(50%)", "bd-toc")
 EXPECTED = {"book": {}, "sample": {"book/blocks.html": {"wide formulas": ["equation-eq-sample-wide"]}}}
 
 
-def look_at(tab, url: str, known: set[str]) -> tuple[dict, dict]:
+def look_at(tab, url: str, known: set[str], cached: set[str]) -> tuple[dict, dict]:
     """What is wrong with a page, and how much was looked at."""
-    tab.open(url)
-    found = {"wide formulas": [] if "equations" in url else tab.page.evaluate(CLIPPED)}  # test_layout.py
-    found["sideways"] = overflow(tab)  # test_layout.py
+    weight = weights(Scales(tab), url, cached)
+    found = {"weight": too_heavy(weight)}  # test_weight.py
+    found |= {"wide formulas": [] if "equations" in url else tab.page.evaluate(CLIPPED)}  # test_layout.py
+    found["sideways"] = overflow(tab)
     audit = Audit(tab.page, known)
     found |= {"colours": audit.colours(), "structure": audit.structure()}  # test_axe.py
     tab.settle()
     found["faults"] = tab.faults  # test_network.py
     seen = {"texts": audit.texts, "styles": audit.chosen, "undecided": sorted(audit.undecided),
-            "rules": len(audit.rules)}
+            "rules": len(audit.rules), **weight}
     return {check: problems for check, problems in found.items() if problems}, seen
 
 
 @pytest.mark.parametrize("name, part", [("sample", 0), *(("book", part) for part in range(PARTS))])
-def test_every_page(visit, request, known_styles, record_property, name, part):
+def test_every_page(visit, request, known_styles, first_visit, record_property, name, part):
     site = request.getfixturevalue(name)
     pages = site.pages[part::PARTS] if name == "book" else site.pages
-    found, seen = {}, {}
+    cached, found, seen = first_visit(site), {}, {}
     for page in pages:
         tab = visit(site)
-        found[page], seen[page] = look_at(tab, site.url(page), known_styles)
+        found[page], seen[page] = look_at(tab, site.url(page), known_styles, cached)
         tab.page.context.close()
     record_property(f"pages of {name}", seen)
     assert {page: problems for page, problems in found.items() if problems} == EXPECTED[name]
@@ -46,3 +48,4 @@ def test_every_page(visit, request, known_styles, record_property, name, part):
     undecided = {style for one in seen.values() for style in one["undecided"]} - known_styles
     assert {style for style in undecided if not any(place in style for place in UNSEEN)} == set()
     assert min(one["rules"] for one in seen.values()) > 20
+    assert min(one["opened"] for one in seen.values()) > 100_000
