@@ -106,12 +106,12 @@ def _share_below(log_p: Tensor, pi: Tensor, mu: Tensor, sigma: Tensor) -> Tensor
 
 
 def share_below(log_p: Tensor, pi: Tensor, mu: Tensor, sigma: Tensor) -> Tensor:
-    """The share of the model's own draws X whose log p(X) is not above ``log_p``: the distribution function of log p(X).
+    """The share of the model's own draws X whose log p(X) is at most ``log_p``: the distribution function of log p(X).
 
     A Gaussian has the mass exp(-r^2 / 2) beyond r standard deviations in any direction. So along a ray from a centre
     the share is exact once the places are known at which p(x) crosses the level; the mean over directions is a sum over
-    180 of them: right to 1e-8 where each ray leaves the level set once, else to 2e-5 for shares of up to a twentieth and
-    2e-4 for any.
+    180 of them. It is right to 1e-8 where each ray leaves the level set once. Rays that touch the level set cost digits:
+    then it is right to 2e-4, and to 2e-5 for shares below a twentieth.
 
     Args:
         log_p: the level in nats, a tensor without axes.

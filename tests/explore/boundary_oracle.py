@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.stats import multivariate_normal, norm
 
-# pi1, centres, standard deviations: two classes that are one island at the level of 99%, and two islands or a crooked one
+# pi1, centres, standard deviations: at the level of 99% one round island, or two islands or a crooked one
 ROUND = [
     (0.5, ((-1.5, -0.5), (1.5, 0.5)), ((1.0, 1.0), (1.0, 1.0))),
     (0.3, ((0.0, 1.0), (1.0, -0.5)), ((1.5, 0.8), (0.6, 1.2))),

@@ -29,7 +29,8 @@ SHOW = """async ([source, states]) => {
     const all = (query, f) => [...el.querySelectorAll(query)].map(f);
     const path = (query) => all(query, (e) => e.getAttribute("d"));
     found.push({ ...Object.fromEntries(all("[data-quantity]", (e) => [e.dataset.quantity, Number(e.dataset.value)])),
-      share: Number(el.querySelector("[data-share]").dataset.share), words: all(".ex-summary span", (e) => e.textContent),
+      share: Number(el.querySelector("[data-share]").dataset.share),
+      words: all(".ex-summary span", (e) => e.textContent),
       width: el.querySelector(".ex-plane svg").viewBox.baseVal.width, boundary: path(".ex-boundary")[0],
       typical: path(".ex-stage path.ex-typical")[0], sides: path(".ex-side"), heard: model.heard,
       ellipses: all("ellipse", (e) => ["cx", "cy", "rx", "ry"].map((name) => Number(e.getAttribute(name)))) });
@@ -113,8 +114,8 @@ def test_sides_and_contours(show):
             assert (inside.argmax(1) == c).all()
             area += np.abs(ends[:, 1] - ends[:, 0]).sum() * unit
         assert area == pytest.approx(12 * unit * (found["width"] + 1), rel=5e-5)
-        assert found["ellipses"] == [pytest.approx([(m[0] + 7) * unit, (6 - m[1]) * unit, r * s[0] * unit, r * s[1] * unit])
-                                     for m, s in zip(*setting[1:]) for r in (2, 1)]
+        ellipses = [(m[0] + 7, 6 - m[1], r * s[0], r * s[1]) for m, s in zip(*setting[1:]) for r in (2, 1)]
+        assert np.array(found["ellipses"]) == pytest.approx(np.array(ellipses) * unit)
 
 
 def test_the_boundary_is_named_and_the_verdict_fits_the_numbers(show):
@@ -130,15 +131,15 @@ def test_the_boundary_is_named_and_the_verdict_fits_the_numbers(show):
 
 
 VERDICTS = {  # in the first state; the numbers are SciPy's: 0.6 and 0.525; 0.99983 and 0.00067; 1 - 1e-11
-    (-0.1, -0.1054651): ["The classifier gives class 1 60.0%, and x is like the model’s own draws: 52.5% of them have no"
-                         " higher density.",
+    (-0.1, -0.1054651): ["The classifier gives class 1 60.0%, and x is like the model’s own draws:"
+                         " 52.5% of them have no higher density.",
                          "分类器给类别 1 的概率为 60.0%，x 也与模型自身的样本相仿：其中 52.5% 的密度不高于它。"],
-    (-1.5, -4.2): ["The classifier is 99.98% sure of class 1, yet x is unusual: only 0.07% of the model’s own draws have"
-                   " so low a density.",
+    (-1.5, -4.2): ["The classifier is 99.98% sure of class 1, yet x is unusual:"
+                   " only 0.07% of the model’s own draws have so low a density.",
                    "分类器有 99.98% 的把握判为类别 1，但 x 并不寻常：模型自身的样本中只有 0.07% 的密度这样低。"],
     (6.5, 5.5): ["The classifier is more than 99.9999% sure of class 2, yet p(x) is far below anything the model would"
                  " make: fewer than 0.01% of its draws go so low.",
-                 "分类器有超过 99.9999% 的把握判为类别 2，但 p(x) 远低于模型会生成的任何样本：密度低至此处的样本不足 0.01%。"],
+                 "分类器有超过 99.9999% 的把握判为类别 2，但 p(x) 远低于模型会生成的任何样本：密度低到这种程度的样本不足 0.01%。"],
 }
 
 # what stands in the module, once -> what stands there instead
@@ -184,7 +185,8 @@ def values(tab) -> list[str]:
     return [handle.get_attribute("aria-valuetext").replace("\u2212", "-") for handle in handles]
 
 
-START = ["σ₁ = (1.00, 1.00)", "μ₁ = (-1.50, -0.50)", "σ₂ = (1.00, 1.00)", "μ₂ = (1.50, 0.50)", "x = (4.00, -5.00)", "π₁ = 0.50"]
+START = ["σ₁ = (1.00, 1.00)", "μ₁ = (-1.50, -0.50)", "σ₂ = (1.00, 1.00)", "μ₂ = (1.50, 0.50)",
+         "x = (4.00, -5.00)", "π₁ = 0.50"]
 
 
 def middle(tab, number: int) -> tuple[float, float]:
@@ -196,7 +198,8 @@ def test_mouse_drags_every_handle_and_a_press_puts_the_point(opened):
     tab = opened()
     mouse, unit = tab.page.mouse, tab.page.locator(".ex-plane").bounding_box()["width"] / 14
     assert values(tab) == START
-    for number, dx, dy in [(0, -0.7071, 0.7071), (1, -1, 1), (2, 0.35355, -0.35355), (3, 1, 0), (4, -2, 3), (4, 90, 90)]:
+    for number, dx, dy in [(0, -0.7071, 0.7071), (1, -1, 1), (2, 0.35355, -0.35355), (3, 1, 0),
+                           (4, -2, 3), (4, 90, 90)]:
         x, y = middle(tab, number)
         mouse.move(x, y)
         mouse.down()
