@@ -81,7 +81,7 @@ class Trial:
         """Run a notebook, in place, up to the first cell that fails."""
         home = Path(tempfile.mkdtemp(dir=self.folder))
         (home / "content").mkdir()
-        client, failed, error = self.client(nb), None, None
+        client, ran, failed, error = self.client(nb), list(nb.cells), None, None
         options = {"cwd": str(home / "content"), "env": self.variables(home), "stderr": subprocess.DEVNULL}
         with client.setup_kernel(**options):
             for number, cell in enumerate(nb.cells):
@@ -90,11 +90,11 @@ class Trial:
                 try:
                     client.execute_cell(cell, number)
                 except CellExecutionError as raised:
-                    failed, error = cell, raised
+                    ran, failed, error = nb.cells[:number], cell, raised
                     break
-            ran = nb.cells[: nb.cells.index(failed) if failed else None]
-            nb.cells.append(new_code_cell(FILES))
-            client.execute_cell(nb.cells[-1], len(nb.cells) - 1)
+            nb.cells.append(probe := new_code_cell(FILES))
+            while not probe.outputs:  # for a moment after an error a kernel turns away what is asked of it
+                client.execute_cell(probe, len(nb.cells) - 1)
             files = json.loads(nb.cells.pop().outputs[0].text)
         return Run(ran, failed, error, client.widget_state, files)
 
