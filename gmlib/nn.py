@@ -52,7 +52,7 @@ def _unchecked(kind: type[Distribution], **parameters: Tensor) -> Independent:
     return p
 
 
-class Pixels(Independent):
+class _Pixels(Independent):
     """Independent Bernoulli variables given by their logits, as one event, with a quick ``log_prob``."""
 
     def log_prob(self, x: Tensor) -> Tensor:
@@ -106,7 +106,7 @@ class BernoulliNet(nn.Module):
 
     def forward(self, z: Tensor) -> Independent:
         logits = self.net(z)
-        return Pixels(_unchecked(Bernoulli, logits=logits, _param=logits), 1, validate_args=False)
+        return _Pixels(_unchecked(Bernoulli, logits=logits, _param=logits), 1, validate_args=False)
 
 
 def draw(p: Independent, generator: torch.Generator | None = None) -> Tensor:
