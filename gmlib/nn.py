@@ -47,7 +47,8 @@ def mlp(*sizes: int, activation: type[nn.Module] = nn.Tanh) -> nn.Sequential:
 def _unchecked(kind: type[Distribution], **parameters: Tensor) -> Independent:
     """Independent variables of a PyTorch distribution, given by parameters of one shape that need no broadcasting."""
     p = kind.__new__(kind)
-    p.__dict__ |= parameters
+    for name, value in parameters.items():
+        setattr(p, name, value)
     Distribution.__init__(p, next(iter(parameters.values())).shape, validate_args=False)
     return p
 
