@@ -16,6 +16,7 @@ from pathlib import Path
 from tools.common import ROOT, tracked
 
 PLANTED = ROOT / "tests" / "planted.toml"
+NEEDED = ("book/_data", "gmlib", "notebooks/exercises", "tests", "tools", "pyproject.toml")  # what the tests read
 
 
 def errors(path=PLANTED, part=""):
@@ -31,7 +32,7 @@ def caught(name, right, wrong, tests, root=ROOT):
     if text.count(right) != 1:
         raise ValueError(f"{name} must hold {right!r} once, and holds it {text.count(right)} times")
     with tempfile.TemporaryDirectory() as copy:
-        for path in tracked("book/_data", "gmlib", "tests", "tools", "pyproject.toml", root=root):
+        for path in tracked(*NEEDED, root=root):
             target = Path(copy) / path.relative_to(root)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, target)
