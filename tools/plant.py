@@ -16,7 +16,7 @@ from pathlib import Path
 from tools.common import ROOT, tracked
 
 PLANTED = ROOT / "tests" / "planted.toml"
-NEEDED = ("book/_data", "gmlib", "notebooks/exercises", "tests", "tools", "pyproject.toml")  # what the tests read
+NEEDED = ("_config.yml", "book/_data", "gmlib", "notebooks/exercises", "tests", "tools", "pyproject.toml")  # what the tests read
 
 
 def errors(path=PLANTED, part=""):
