@@ -81,7 +81,7 @@ def reliability(log_prob: Tensor, y: Tensor, bins: int = 10) -> Reliability:
 
 
 def expected_calibration_error(log_prob: Tensor, y: Tensor, bins: int = 10) -> Tensor:
-    """The mean over the bins of |accuracy - mean confidence|, weighted by the examples in each.
+    """The mean gap of accuracy and mean confidence over the bins, weighted by the examples in each.
 
     Too high on average for few examples (:func:`calibrated_error`); it is blind to deviations that cancel within
     a bin, and to all classes but the most probable. Arguments and errors as for :func:`reliability`.
