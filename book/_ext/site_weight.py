@@ -17,6 +17,7 @@ IMAGE = re.compile(r'<img\b[^>]*\bsrc="([^"]*/_images/[^"]+)"[^>]*>')
 VIEW_BOX = re.compile(r'<svg\b[^>]*\bviewBox="[\d.-]+ [\d.-]+ ([\d.]+) ([\d.]+)"')
 ICON = re.compile(r"\bfa-[a-z0-9-]+")
 ICON_RULE = re.compile(r'((?:\.fa-[a-z0-9-]+:{1,2}before,?)+)\{content:"\\([0-9a-f]+)"\}')
+ESCAPED = re.compile(r"\\([ef][0-9a-f]{3})\b")
 ICON_FONT = re.compile(r'url\(([^)]*/fa-[\w-]+)\.woff2\) format\("woff2"\),url\([^)]*\) format\("truetype"\)')
 # What nearly every page with a formula asks for: a page without any fetches it when it has nothing else to do.
 FONTS = ["Zero", "Main-Regular", "Math-Italic", "AMS-Regular", "Calligraphic-Regular",
@@ -94,6 +95,10 @@ def keep_icons(site: Path, used: set[str]) -> None:
         return f'url({found[1]}.woff) format("woff")'
 
     text = ICON_RULE.sub(keep, sheet.read_text("utf-8"))
+    others = (path.read_text("utf-8") for path in site.glob("_static/*.css"))
+    for written in [text, *others]:  # a sheet's own icons: in the titles of boxes
+        codes.update(int(code, 16) for code in ESCAPED.findall(written))
+        codes.update(ord(letter) for letter in written if "\ue000" <= letter <= "\uf8ff")
     sheet.write_text(ICON_FONT.sub(subset, text), "utf-8")
 
 
