@@ -79,3 +79,12 @@ def test_icons_have_a_shape(book):
             if re.fullmatch(r"fa-(?!solid|regular|brands|lg)[\w-]+", name)}
     assert len(used) > 10 and shapeless(book, used) == set()
     assert shapeless(book, {"fa-sun", "fa-ghost", "fa-house"}) == {"fa-ghost", "fa-house"}  # which no page has
+
+
+def test_boxes_keep_the_icons_of_their_titles(book):
+    """Icons that a style sheet names by their code, as the theme does for the title of an admonition."""
+    sheet = (book.root / "_static/styles/pydata-sphinx-theme.css").read_text("utf-8")
+    named = {ord(letter) for letter in sheet if "\ue000" <= letter <= "\uf8ff"}
+    glyphs = {code for path in (book.root / "_static/vendor/fontawesome/webfonts").glob("*.woff")
+              for code in TTFont(path).getBestCmap()}
+    assert len(named) > 5 and named <= glyphs and ord("\uf015") not in glyphs  # the house, which nothing names
