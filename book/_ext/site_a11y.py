@@ -6,6 +6,8 @@ import re
 from bs4 import BeautifulSoup
 from bs4.element import NavigableString
 
+import site_formulas
+
 # What this site never shows: a second search bar, the printed title that repeats the title, slots for others' services,
 # 1.5 MB of icons (the theme's icon font has them; the script also breaks the widgets' Play button), labels like [DR14].
 REMOVED = ("#pst-header > *, #jb-print-docs-body, #ethical-ad-placement, .pst-async-banner-revealer, footer.bd-footer,"
@@ -36,6 +38,7 @@ def mend(soup: BeautifulSoup, is_search: bool) -> None:
             header.name = "td"  # the corner of a table heads nothing
     for formula in soup.select("article span.math"):
         bind_punctuation(soup, formula)
+    site_formulas.keep_room(soup)
 
 
 def name_landmarks(soup: BeautifulSoup) -> None:

@@ -93,7 +93,28 @@
       if (twin) element = twin;
     }
     const box = element.getBoundingClientRect();
-    window.scrollBy({ top: box.top + was.passed * box.height - was.top, behavior: "instant" });
+    const by = box.top + was.passed * box.height - was.top;
+    addRoom(scrollY + by);
+    window.scrollBy({ top: by, behavior: "instant" });
+  }
+
+  // Near the end of a page the other language may be too short to scroll so far: blank room, until it is out of sight.
+  function addRoom(wanted) {
+    const missing = () => Math.ceil(wanted - (root.scrollHeight - innerHeight));
+    let room = 0;
+    const add = (height) => { room += height; text().style.paddingBottom = `${room}px`; };
+    if (missing() <= 0) return;
+    add(missing());
+    if (missing() > 0) { add(innerHeight); add(missing()); }  // the page is shorter than the window
+  }
+
+  function text() {
+    return document.querySelector(".bd-article-container") ?? document.body;
+  }
+
+  function removeRoom() {
+    const room = parseFloat(text().style.paddingBottom);
+    if (room && scrollY + innerHeight <= root.scrollHeight - room) text().style.paddingBottom = "";
   }
 
   function headerHeight() {
@@ -105,6 +126,7 @@
     const was = place();
     root.style.overflowAnchor = "none";  // or the browser would move the page a second time
     remember(choice);
+    text().style.paddingBottom = "";
     show(choice);
     restore(was);
     requestAnimationFrame(() => requestAnimationFrame(() => { root.style.overflowAnchor = ""; }));
@@ -121,6 +143,7 @@
   if (current !== "both") root.dataset.bilang = current;
   root.lang = current === "zh" ? "zh-Hans" : "en";
   document.addEventListener("DOMContentLoaded", start);
+  window.addEventListener("scroll", removeRoom, { passive: true });
   window.addEventListener("storage", (event) => { if (event.key === KEY && event.newValue) show(event.newValue); });
   window.bookLanguage = { get current() { return current; }, pick, relabel };
 })();

@@ -17,6 +17,12 @@
     document.querySelectorAll(REGIONS).forEach(reach);
   }
 
+  // Where MathJax does not come, the source of a formula shows: reading.css keeps its place empty until then.
+  window.addEventListener("load", () => {
+    const showSource = () => { root.dataset.set = ""; };
+    if (window.MathJax?.startup?.promise) MathJax.startup.promise.catch(showSource); else showSource();
+  });
+
   document.addEventListener("book:language", reachAll);
   window.addEventListener("load", () => {
     (window.MathJax?.startup?.promise ?? Promise.resolve()).then(() => document.fonts.ready).then(reachAll);

@@ -7,23 +7,27 @@ from __future__ import annotations
 import pytest
 
 from tests.site.axe import Audit
+from tests.site.shift import LOADING, WATCH, jumps, loading
 from tests.site.test_layout import CLIPPED, overflow
 from tests.site.weight import Scales, too_heavy, weights
 
 pytestmark = pytest.mark.site
 
 PARTS = 8
-# what axe cannot judge: off the screen until it has the focus, for screen readers only, scrolled out of the contents
-UNSEEN = ("skip-link", "inset(50%)", "bd-toc")
+# what axe cannot judge: off the screen until it has the focus; for screen readers only; scrolled out; over the text
+UNSEEN = ("skip-link", "inset(50%)", "bd-toc", "rounded-pill")
 EXPECTED = {"book": {}, "sample": {"book/blocks.html": {"wide formulas": ["equation-eq-sample-wide"]}}}
 
 
 def look_at(tab, url: str, known: set[str], cached: set[str]) -> tuple[dict, dict]:
     """What is wrong with a page, and how much was looked at."""
+    tab.page.add_init_script(WATCH)
     weight = weights(Scales(tab), url, cached)
-    found = {"weight": too_heavy(weight)}  # test_weight.py
+    shift = loading(tab.page)
+    found = {"weight": too_heavy(weight), "shift": [shift] if shift > LOADING else []}  # test_weight.py, test_shift.py
     found |= {"wide formulas": [] if "equations" in url else tab.page.evaluate(CLIPPED)}  # test_layout.py
-    found["sideways"] = overflow(tab)
+    found["jumps"] = jumps(tab.page, (0.3, 0.95), ("zh", "both"))  # test_shift.py
+    found["sideways"] = overflow(tab)  # test_layout.py
     audit = Audit(tab.page, known)
     found |= {"colours": audit.colours(), "structure": audit.structure()}  # test_axe.py
     tab.settle()
