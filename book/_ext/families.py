@@ -87,10 +87,10 @@ def heading(group: str) -> str:
 
 
 def pair(words: str) -> str:
-    """`English · 中文` in two spans, so that the page's switch shows either; names without Chinese stand as they are."""
+    """`English · 中文` in two spans, so that the page's switch shows either; a name without Chinese always shows."""
     english, _, chinese = escape(words).partition(" · ")
     if not chinese:
-        return english
+        return f'<span lang="en" class="bi-keep">{english}</span>'
     return f'<span lang="en">{english}</span><span class="bi-sep"> · </span><span lang="zh">{chinese}</span>'
 
 

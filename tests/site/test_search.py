@@ -7,11 +7,11 @@ pytestmark = pytest.mark.site
 
 VAE = {"notebooks/vae/inference.html", "notebooks/vae/vae.html", "book/vae.html"}
 QUERIES = {
-    "扩散模型": {"book/diffusion.html", "book/vae.html", "book/glossary.html"},
+    "扩散模型": {"book/diffusion.html", "book/overview.html", "book/vae.html", "book/glossary.html"},
     "变分自编码器": {"book/vae.html", "notebooks/vae/vae.html"},
     "证据下界": {"notebooks/vae/inference.html"},
     "后验": VAE,
-    "似然": VAE | {"book/notation.html", "book/glossary.html"},
+    "似然": VAE | {"book/overview.html", "notebooks/overview/generative.html", "book/notation.html", "book/glossary.html"},
     "encoder": {"book/vae.html", "notebooks/vae/vae.html"},
     "ELBO": VAE,
     "evidence lower bound": {"notebooks/vae/inference.html"},
