@@ -236,7 +236,7 @@ class Boundary(Explorable):
                 plane.add_patch(Ellipse(mu[c].tolist(), w, h, fill=False, color=colour, lw=1.8))
             plane.text(*mu[c].tolist(), c + 1, color=colour, weight="bold", ha="center", va="center")
         plane.plot(*self.x, "x", color=plot.BLACK, ms=9, mew=2.5)
-        plane.set(xlabel="$x_1$", ylabel="$x_2$", xlim=(-7, 7), ylim=(-6, 6))
+        plane.set(xlabel="$x_1$", ylabel="$x_2$", xlim=(-7, 7), ylim=(-6, 6), aspect="equal")
         bars.bar(["$p(y=1\\,|\\,x)$", "$p(y=2\\,|\\,x)$"], posterior.tolist(), color=colours, edgecolor=plot.BLACK)
         bars.set(ylim=(0, 1.12), yticks=(0, 0.5, 1), xlim=(-0.6, 1.6))
         for c, p in enumerate(posterior.tolist()):
