@@ -37,6 +37,13 @@ def is_unwanted(asset) -> bool:
     return any(word in text for word in UNWANTED)
 
 
+def stay_in_this_copy(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """A link of the text to the book's public address leads to that file beside the page: offline too."""
+    if "body" in context:
+        start = "../" * pagename.count("/")
+        context["body"] = context["body"].replace(f'href="{app.config.html_baseurl}', f'href="{start}')
+
+
 def follow_address(app: Sphinx, config) -> None:
     """The social preview and the 404 page follow `html.baseurl`."""
     config.ogp_site_url = config.html_baseurl
@@ -47,6 +54,7 @@ def setup(app: Sphinx) -> dict:
     app.set_html_assets_policy("always")  # a title with a formula stands in the contents of every page
     app.connect("config-inited", follow_address, priority=100)
     app.connect("html-page-context", drop_unwanted, priority=999)
+    app.connect("html-page-context", stay_in_this_copy)
     app.connect("build-finished", copy_mathjax)
     app.setup_extension("site_weight")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

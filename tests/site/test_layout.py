@@ -1,7 +1,10 @@
 """On a phone, on paper, and from the keyboard."""
 from __future__ import annotations
 
+import re
+
 import pytest
+from bs4 import BeautifulSoup
 
 pytestmark = pytest.mark.site
 
@@ -87,3 +90,126 @@ def test_dark_mode_follows_the_system_and_the_button(visit, sample):
     tab.page.click(".theme-switch-button")
     assert tab.page.evaluate(theme) == "light"
     assert tab.page.evaluate("getComputedStyle(document.body).backgroundColor") != background
+
+
+def scrolled_by_tab(tab) -> list[int]:
+    """Where the page stands at each control of the header, for a reader who is further down."""
+    tab.page.evaluate("""scrollTo({ top: 600, behavior: "instant" });
+      document.querySelector(".bd-header-article button").focus({ preventScroll: true })""")
+    places = []
+    while tab.page.evaluate("document.activeElement.closest('.bd-header-article') !== null"):
+        places.append(tab.page.evaluate("new Promise(requestAnimationFrame).then(() => scrollY)"))
+        tab.page.keyboard.press("Tab")
+    return places
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_tab_through_the_header_leaves_the_page_where_it_is(visit, sample, width):
+    tab = visit(sample, width=width)
+    tab.open(sample.url("book/blocks.html"))
+    places = scrolled_by_tab(tab)
+    assert len(places) > 4 and set(places) == {600}
+    tab.page.add_style_tag(content="html { scroll-padding-top: 4rem !important; }")  # planted: the theme's own
+    assert len(set(scrolled_by_tab(tab))) > 1
+
+
+BELOW_HEADER = """document.querySelector("#theorems-and-exercises > h2").getBoundingClientRect().top
+  - document.querySelector(".bd-header-article").getBoundingClientRect().bottom"""
+
+
+def test_what_is_jumped_to_stands_below_the_header(visit, sample):
+    tab = visit(sample)
+    tab.open(sample.url("book/blocks.html#theorems-and-exercises"))
+    assert 0 <= tab.page.evaluate(BELOW_HEADER) < 100
+    tab.page.add_style_tag(content="article * { scroll-margin-top: 0 !important; }")  # planted
+    tab.page.evaluate("scrollTo(0, 0); location.hash = ''; location.hash = '#theorems-and-exercises'")
+    assert tab.page.evaluate(BELOW_HEADER) < 0
+
+
+MIDDLES = """[".onthispage [lang=en]", ".bi-switch"].map((name) => document.querySelector(name).getBoundingClientRect())
+  .map((box) => (box.top + box.bottom) / 2)"""
+
+
+def test_contents_stand_level_with_the_header(visit, sample):
+    tab = visit(sample)
+    tab.open(sample.url("book/blocks.html"))
+    contents, header = tab.page.evaluate(MIDDLES)
+    assert abs(contents - header) < 3
+    tab.page.add_style_tag(content=".onthispage { line-height: 1.5 !important; }")  # planted
+    contents, header = tab.page.evaluate(MIDDLES)
+    assert abs(contents - header) > 8
+
+
+# On a phone the number and the mark of an equation stand in one line, under the formula and inside the column.
+MARKS = """() => [...document.querySelectorAll("div.math:has(> .eqno) + .eq-mark")].map((mark) => {
+  const text = document.createRange();
+  text.selectNode(mark.previousElementSibling.querySelector(".eqno").firstChild);
+  const [formula, number, sign, column] = [mark.previousElementSibling.querySelector("mjx-container"), text,
+    mark.querySelector("summary"), document.querySelector("article")].map((e) => e.getBoundingClientRect());
+  const middle = (box) => (box.top + box.bottom) / 2;
+  return Math.abs(middle(number) - middle(sign)) < 3 && formula.bottom < number.top && formula.bottom < sign.top
+    && number.right < sign.left && sign.right <= column.right + 1; })"""
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_number_and_mark_share_a_line_on_a_phone(visit, book, language):
+    tab = visit(book, width=390)
+    tab.open(book.url(f"notebooks/vae/inference.html?lang={language}"))
+    found = tab.page.evaluate(MARKS)
+    assert len(found) > 20 and all(found)
+    tab.page.add_style_tag(content=".eq-mark { margin-top: 0 !important; }")  # planted
+    assert not any(tab.page.evaluate(MARKS))
+
+
+# The smallest letters of each drawing, in pixels of the page. (Of a picture made of pixels this cannot be known.)
+LETTERS = """() => Promise.all([...document.querySelectorAll("article img[src$='.svg']")].map(async (img) => {
+  const svg = new DOMParser().parseFromString(await (await fetch(img.src)).text(), "image/svg+xml").documentElement;
+  const sizes = [svg, ...svg.querySelectorAll("[font-size]")].map((e) => parseFloat(e.getAttribute("font-size")));
+  return Math.min(...sizes) * img.getBoundingClientRect().width / svg.viewBox.baseVal.width; }))"""
+
+
+def test_letters_of_a_drawing_can_be_read_on_a_phone(visit, book):
+    tab = visit(book, width=390)
+    tab.open(book.url("book/vae.html"))
+    sizes = tab.page.evaluate(LETTERS)
+    assert sizes and min(sizes) > 9.5
+    tab.page.evaluate("document.querySelector('article img[src$=\".svg\"]').style.width = '200px'")  # planted
+    assert min(tab.page.evaluate(LETTERS)) < 9.5
+
+
+def names_in_contents(html: str, language: str) -> list[str]:
+    """Of the parts and the pages, without their numbers."""
+    entries = BeautifulSoup(html, "html.parser").select(".bd-links :is(.caption-text, li > a)")
+    texts = ((entry.find(lang=re.compile(f"^{language}")) or entry).get_text(" ", strip=True) for entry in entries)
+    return [re.sub(r"^\d+\. ", "", text) for text in texts]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_no_two_names_in_the_contents_are_equal(book, language):
+    html = (book.root / "book/glossary.html").read_text("utf-8")
+    names = names_in_contents(html, language)
+    assert len(names) > 15 and sorted(names) == sorted(set(names))
+    part, page = names[1], names[2]
+    planted = names_in_contents(html.replace(page, part), language)
+    assert len(planted) == len(names) and planted.count(part) == 2
+
+
+def links_out_of_this_copy(html: str, page, address: str) -> list[str]:
+    """Links of the text to the book's own address, or to a file for students that does not lie beside this page."""
+    links = [link["href"] for link in BeautifulSoup(html, "html.parser").select("article a[href]")]
+    return [link for link in links if link.startswith(address)
+            or "assignments/" in link and not (page.parent / link).is_file()]
+
+
+def test_links_to_the_book_stay_in_this_copy(book):
+    address = BeautifulSoup((book.root / "book/vae.html").read_text("utf-8"), "html.parser").select_one(
+        "link[rel=canonical]")["href"].removesuffix("book/vae.html")
+    count = 0
+    for page in map(book.root.joinpath, book.pages):
+        html = page.read_text("utf-8")
+        assert links_out_of_this_copy(html, page, address) == [], page.name
+        count += html.count('/assignments/')
+    assert count > 5
+    page = book.root / "book/vae.html"
+    for planted in (f"{address}assignments/vae.ipynb", "../assignments/ghost.ipynb"):
+        assert links_out_of_this_copy(f'<article><a href="{planted}">x</a></article>', page, address) == [planted]
