@@ -15,7 +15,6 @@ from sphinx.jinja2glue import BuiltinTemplateLoader
 from sphinx.transforms import SphinxTransform
 
 import bilingual_html
-import bilingual_search
 import site_a11y
 import site_preview
 
@@ -34,7 +33,7 @@ class BilingualTemplates(BuiltinTemplateLoader):
         soup = BeautifulSoup(html, "html.parser")
         bilingual_html.mark(soup)
         site_preview.describe(soup)
-        site_a11y.mend(soup, is_search=context.get("pagename") == "search")
+        site_a11y.mend(soup)
         return str(soup)
 
 
@@ -65,8 +64,6 @@ def use_bilingual_templates(app: Sphinx, config) -> None:
 
 
 def setup(app: Sphinx) -> dict:
-    bilingual_search.register()
     app.add_transform(JoinChineseLines)
     app.connect("config-inited", use_bilingual_templates)
-    app.connect("html-page-context", bilingual_search.add_script, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

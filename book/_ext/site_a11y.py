@@ -9,17 +9,18 @@ from bs4.element import NavigableString
 import site_formulas
 
 # What this site never shows: a second search bar, the printed title that repeats the title, slots for others' services,
-# 1.5 MB of icons (the theme's icon font has them; the script also breaks the widgets' Play button), labels like [DR14].
+# 1.5 MB of icons (the theme's icon font has them; the script also breaks the widgets' Play button), labels like [DR14],
+# Sphinx's search.
 REMOVED = ("#pst-header > *, #jb-print-docs-body, #ethical-ad-placement, .pst-async-banner-revealer, footer.bd-footer,"
            " script[type='text/x-thebe-config'], script[src*='scripts/fontawesome.js'],"
-           " link[rel='preload'], .citation > .label")
-SEARCH_SCRIPTS = "script[src$='searchtools.js'], script[src$='language_data.js'], script[src$='searchindex.js']"
+           " link[rel='preload'], .citation > .label,"
+           " script[src$='searchtools.js'], script[src$='language_data.js'], script[src$='searchindex.js']")
 CLOSING = re.compile(r"^[,.;:!?)\]，。；：！？、）」』”’》]+")
 OPENING = re.compile(r"[(\[（「『“‘《]$")
 
 
-def mend(soup: BeautifulSoup, is_search: bool) -> None:
-    for element in soup.select(REMOVED if is_search else f"{REMOVED}, {SEARCH_SCRIPTS}"):
+def mend(soup: BeautifulSoup) -> None:
+    for element in soup.select(REMOVED):
         element.decompose()
     for script in soup.find_all("script", string=re.compile("kernelName =")):
         script.decompose()

@@ -1,0 +1,110 @@
+// The search page: looks for what was typed in the book's sections (search-index.js), and shows them best first.
+(function () {
+  "use strict";
+  const LIMIT = { sections: 30, ofOnePage: 3, before: 60, length: 200 };
+  const CJK = "\\u3400-\\u4dbf\\u4e00-\\u9fff\\uf900-\\ufaff";
+  const sections = window.searchIndex.flatMap(([name, isChapter, places]) => places.map(([anchor, en, zh, text, textZh], i) => (
+    { name, isChapter, anchor, isWhole: i === 0, page: { en: places[0][1], zh: places[0][2] },
+      title: { en, zh }, text: { en: text, zh: textZh || text } })));
+  const input = document.querySelector(".bd-search-container input");
+  const list = document.getElementById("search-results");
+  const state = document.getElementById("search-status");
+  const language = () => window.bookLanguage.current;
+
+  // A run of Chinese is looked for as it stands; an English word from its start, and without its ending.
+  function patterns(query) {
+    const runs = query.normalize("NFKC").match(new RegExp(`[${CJK}]+|(?:(?![${CJK}])[\\p{L}\\p{N}_])+`, "gu")) ?? [];
+    return runs.map((run) => new RegExp(new RegExp(`^[${CJK}]`).test(run) ? run
+      : `(?<![\\p{L}\\p{N}])${run.replace(/(?<=\w{4})(?:ations?|ies|es|s|ing|ed|y)$/i, "")}[\\p{L}\\p{N}]*`, "giu"));
+  }
+
+  const count = (text, pattern) => text.match(pattern)?.length ?? 0;
+
+  // Every word must stand in the section or its title. A word counts in the title of the section most, in that of the page
+  // less, in the text by how often it comes (four times is enough: then the section that comes first in the book does).
+  // What was typed counts once more as a title, as a phrase, and in parentheses, where a text gives a short name.
+  function score(section, words, phrase) {
+    let sum = 0;
+    for (const word of words) {
+      const [own, page] = [section.title, section.page].map((t) => count(`${t.en}\n${t.zh}`, word));
+      const text = Math.max(count(section.text.en, word), count(section.text.zh, word));
+      if (!own && !text) return 0;
+      sum += (own ? 6 : 0) + (page ? 2 : 0) + Math.log2(1 + Math.min(text, 4));
+    }
+    const said = [section.title.en, section.title.zh, section.text.en, section.text.zh].map((t) => t.toLowerCase());
+    if (section.isChapter && said.slice(0, 2).includes(phrase)) sum += 8;
+    if (said.some((t) => t.includes(`(${phrase})`) || t.includes(`（${phrase}）`))) sum += 2;
+    if (words.length > 1 && said.some((t) => t.includes(phrase))) sum += 6;
+    return section.isChapter ? sum : sum / 8;  // an explanation before the name of a function
+  }
+
+  function find(query) {
+    const words = patterns(query), phrase = query.trim().toLowerCase();
+    const rated = words.length ? sections.map((section) => ({ section, rate: score(section, words, phrase) })) : [];
+    const ofPage = {};
+    return { words, found: rated.filter(({ rate }) => rate > 0).sort((a, b) => b.rate - a.rate)
+      .filter(({ section }) => (ofPage[section.name] = (ofPage[section.name] ?? 0) + 1) <= LIMIT.ofOnePage)
+      .slice(0, LIMIT.sections).map(({ section }) => section) };
+  }
+
+  const element = (tag, attributes, ...children) => {
+    const made = Object.assign(document.createElement(tag), attributes);
+    made.append(...children);
+    return made;
+  };
+
+  const pair = ({ en, zh }) => en === zh ? [en]
+    : [element("span", { lang: "en" }, en), element("span", { className: "bi-sep" }, " · "), element("span", { lang: "zh-Hans" }, zh)];
+
+  // In the reader's language, or in the other one where only that holds the words.
+  function excerpt(section, words) {
+    const order = language() === "zh" ? ["zh", "en"] : ["en", "zh"];
+    const lang = order.find((l) => words.some((word) => count(section.text[l], word))) ?? order[0];
+    const text = section.text[lang];
+    const first = Math.min(...words.map((word) => text.search(word)).filter((at) => at >= 0), text.length);
+    let start = first === text.length ? 0 : Math.max(0, first - LIMIT.before), end = Math.min(text.length, start + LIMIT.length);
+    while (start > 0 && /[\p{Script=Latin}\d]/u.test(text[start - 1]) && start > first - 2 * LIMIT.before) start--;
+    while (end < text.length && /[\p{Script=Latin}\d]/u.test(text[end])) end++;
+    const opened = (at) => text.lastIndexOf("\\(", at - 1) > text.lastIndexOf("\\)", at - 2);
+    if (opened(start)) start = text.lastIndexOf("\\(", start - 1);  // a formula is not cut
+    if (opened(end)) end = text.indexOf("\\)", end) + 2;
+    const part = text.slice(start, end);
+    const shown = element("p", { lang: lang === "zh" ? "zh-Hans" : "en", className: "bi-keep" }, start ? "…" : "");
+    const formula = /\\\(.*?\\\)/g, any = new RegExp([formula, ...words].map((w) => w.source).join("|"), "giu");
+    let done = 0;
+    for (const hit of part.matchAll(any)) {
+      shown.append(part.slice(done, hit.index), hit[0].startsWith("\\(") ? hit[0] : element("mark", {}, hit[0]));
+      done = hit.index + hit[0].length;
+    }
+    shown.append(part.slice(done), end < text.length ? "…" : "");
+    return shown;
+  }
+
+  function item(section, words) {
+    const link = element("a", { href: `${section.name}.html${section.isWhole ? "" : `#${section.anchor}`}` },
+      ...pair(section.page), ...(section.isWhole ? [] : [" › ", ...pair(section.title)]));
+    link.addEventListener("click", () => localStorage.setItem("sphinx_highlight_terms", input.value.toLowerCase()));
+    return element("li", {}, link, excerpt(section, words));
+  }
+
+  function show() {
+    const { words, found } = find(input.value);
+    list.replaceChildren(...found.map((section) => item(section, words)));
+    const said = found.length ? {
+      en: found.length > 1 ? `${found.length} places, best first` : "1 place",
+      zh: `共 ${found.length} 处${found.length > 1 ? "，最相关的在前" : ""}` }
+      : { en: "Nothing found. Try a shorter word, or the other language.", zh: "没有找到。可以换一个更短的词，或换一种语言。" };
+    state.replaceChildren(...(words.length ? pair(said) : []));
+    window.MathJax?.startup?.promise?.then(() => MathJax.typesetPromise([list]));
+  }
+
+  input.value = new URLSearchParams(location.search).get("q") ?? "";
+  input.focus();
+  input.addEventListener("input", () => {
+    history.replaceState(null, "", `?q=${encodeURIComponent(input.value)}`);
+    show();
+  });
+  input.form.addEventListener("submit", (event) => event.preventDefault());
+  document.addEventListener("book:language", show);
+  show();
+})();
