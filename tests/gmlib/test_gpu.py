@@ -2,7 +2,8 @@
 
 Skipped, with the reason shown, where there is no GPU. It needs torch, numpy, scipy, scikit-learn, matplotlib and
 pytest: `pytest -m gpu tests/gmlib/test_gpu.py -rs`. Of safetensors and Accelerate it tests what is there.
-A new model or loss joins by one line in `LOSSES`; its noise must come from a generator.
+A new model or loss joins by one line in `LOSSES`, a new generative classifier in `CLASSIFIERS`; noise must come from a
+generator.
 """
 
 import copy
@@ -13,7 +14,7 @@ import torch
 
 from tests.gmlib.cuda import On, SameNoise  # before the library: see there
 
-from gmlib import data, metrics, targets, vae
+from gmlib import data, metrics, overview, targets, vae
 from gmlib.nn import BernoulliNet, GaussianNet, mlp
 from gmlib.train import ema, train
 from tests.laws import laws
@@ -136,6 +137,71 @@ def test_the_rest_of_the_vae_chapter_equals_the_cpu():
         close(gpu, cpu)
 
 
+def naive_bayes(x, y):
+    return overview.fit_bernoulli_naive_bayes(data.binarise(x), y, 10)
+
+
+def gaussian_classes(x, y):
+    return overview.fit_gaussian_discriminant(x / 16, y, 10, shrinkage=0.2)
+
+
+def shared_gaussian_classes(x, y):
+    return overview.fit_gaussian_discriminant(x / 16, y, 10, shared=True, shrinkage=0.2)
+
+
+CLASSIFIERS = {f.__name__: f for f in (naive_bayes, gaussian_classes, shared_gaussian_classes)}
+
+
+@pytest.mark.parametrize("fit", CLASSIFIERS.values(), ids=CLASSIFIERS.keys())
+def test_generative_classifiers_equal_the_cpu(fit):
+    """The fit, all that it says of an x, the model of a part of the pixels, and draws from the same noise."""
+    results = []
+    for device in ("cpu", DEVICE):
+        train = data.digits(dtype=F64, device=device).train
+        model = fit(train.x, train.y)
+        with SameNoise():
+            x, y = model.sample_joint((7, 5), on())
+            given = model.sample_given(y, on())
+        seen = torch.arange(20, 30, device=device)
+        if fit is naive_bayes:
+            more = [*model.log_odds(), model.marginal(seen).log_prob(x[..., seen])]
+        else:
+            more = [model.log_lik(x), *overview.linear_logits(model.log_prior, model.mu, model.Sigma[0])]
+        said = [model.log_joint(x), model.log_prob(x), model.log_posterior(x)]
+        results.append([*model.state_dict().values(), x, y, given, *said, *more])
+        assert all(t.device.type == device for t in results[-1])
+        assert x.shape == (7, 5, 64) and y.unique().numel() > 1
+    for cpu, gpu in zip(*results, strict=True):
+        close(gpu, cpu)
+
+
+def test_the_rest_of_the_overview_equals_the_cpu():
+    """Calibration, thresholds, and the conversions between conditional distributions."""
+    results = []
+    for device in ("cpu", DEVICE):
+        train, _, test = data.digits(dtype=F64, device=device)
+        model = gaussian_classes(train.x, train.y)
+        posterior, log_prob = model.log_posterior(test.x / 16), model.log_prob(test.x / 16)
+        smooth = (posterior / 20).log_softmax(-1)  # less sure: more than one bin
+        with SameNoise():
+            floor = overview.calibrated_error(smooth, 5, 50, on())
+            drawn, tried = overview.sample_conditional(30, 3, model.sample, model.log_posterior, on())
+        diagram, prior = overview.reliability(smooth, test.y, 5), overview.implied_prior(posterior)
+        marginal = overview.marginal_from_conditionals(posterior, model.log_lik(test.x / 16))
+        results.append([
+            overview.log_loss(smooth, test.y), overview.brier(smooth, test.y),
+            *(v[diagram.count > 0] for v in diagram),
+            overview.expected_calibration_error(smooth, test.y, 5), floor.value, floor.standard_error,
+            overview.rejection_threshold(log_prob, 0.05), prior.value, prior.standard_error, drawn,
+            overview.class_weights(posterior), marginal,
+            overview.log_conditional(posterior, log_prob, model.log_prior),
+        ])  # fmt: skip
+        assert all(t.device.type == device for t in results[-1])
+        assert (diagram.count > 0).sum() > 2 and tried > 30
+    for cpu, gpu in zip(*results, strict=True):
+        close(gpu, cpu)
+
+
 def test_data_and_metrics_equal_the_cpu():
     results = []
     for device in ("cpu", DEVICE):
@@ -181,7 +247,19 @@ def test_laws_of_bounds(bounded):  # noqa: F811
     laws.bound_stays_below(model, x, evidence, on())
 
 
-@pytest.mark.parametrize("make", [*MODELS.values(), *DENSITIES.values()], ids=[*MODELS, *DENSITIES])
+def coins():
+    theta = torch.tensor([[0.9, 0.2, 0.5], [0.3, 0.6, 0.1]], dtype=F64)
+    return overview.BernoulliNaiveBayes(torch.tensor([0.3, 0.7], dtype=F64).log(), theta)
+
+
+def test_laws_of_masses():
+    model, support = On(coins(), DEVICE), torch.cartesian_prod(*[torch.arange(2, dtype=F64)] * 3)
+    laws.masses_sum_to_one(model, support)
+    laws.log_prob_ignores_batch_shape(model, support)
+    laws.samples_have_the_masses(model, support, on())
+
+
+@pytest.mark.parametrize("make", [*MODELS.values(), *DENSITIES.values(), coins], ids=[*MODELS, *DENSITIES, "coins"])
 def test_the_generator_alone_decides_the_draws(make):
     before = torch.cuda.get_rng_state()
     laws.sample_is_reproducible(made(make, DEVICE)[0], DEVICE)
