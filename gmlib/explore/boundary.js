@@ -166,33 +166,32 @@ function verdict(posterior, share) {
   const [k, p] = posterior[0] < posterior[1] ? [2, posterior[1]] : [1, posterior[0]], sure = p > 0.99;
   const words = (q, more) => ((sign, number) => `${sign === "=" ? "" : more} ${number}`)(...percent(q));
   const [en, zh] = sure
-    ? [`The classifier is${words(p, " more than")} sure of class ${k}`, `分类器有${words(p, "超过")} 的把握判为类别 ${k}`]
+    ? [`The classifier is${words(p, " over")} sure of class ${k}`, `分类器有${words(p, "超过")} 的把握判为类别 ${k}`]
     : [`The classifier gives class ${k}${words(p)}`, `分类器给类别 ${k} 的概率为${words(p)}`];
   if (share >= SHARE) {
-    return [`${en}, and x is like the model’s own draws:${words(share, " over")} of them have no higher density.`,
-      `${zh}，x 也与模型自身的样本相仿：其中${words(share, "超过")} 的密度不高于它。`];
+    return [`${en}, and x is like the model’s draws:${words(share, " over")} have no higher density.`,
+      `${zh}，x 也与模型的样本相仿：${words(share, "超过").trim()} 的样本密度不高于它。`];
   }
   const [yet, but] = sure ? ["yet", "但"] : ["and", "而"];
   return share >= 1e-4
-    ? [`${en}, ${yet} x is unusual: only${words(share)} of the model’s own draws have so low a density.`,
-      `${zh}，${but} x 并不寻常：模型自身的样本中只有${words(share)} 的密度这样低。`]
-    : [`${en}, ${yet} p(x) is far below anything the model would make: fewer than 0.01% of its draws go so low.`,
-      `${zh}，${but} p(x) 远低于模型会生成的任何样本：密度低到这种程度的样本不足 0.01%。`];
+    ? [`${en}, ${yet} x is unusual: only${words(share)} of the model’s draws have so low a density.`,
+      `${zh}，${but} x 并不寻常：只有${words(share)} 的样本密度这样低。`]
+    : [`${en}, ${yet} x is unlike the model’s draws: under 0.01% have so low a density.`,
+      `${zh}，${but} x 不像模型的样本：密度这样低的样本不足 0.01%。`];
 }
 
 function shape(quadratic, posterior) {
-  const far = quadratic.a.find((value) => value) > 0 ? 1 : 2, everywhere = posterior[0] < posterior[1] ? 2 : 1;
+  const far = quadratic.a.find((value) => value) > 0 ? 1 : 2, nowhere = posterior[0] < posterior[1] ? 1 : 2;
   return {
-    line: ["The spreads are equal: the boundary is a straight line.", "两类的宽度相同，边界是直线。"],
-    ellipse: [`Class ${far} is the wider in every direction: the boundary is an ellipse, outside which it wins.`,
-      `类别 ${far} 在各个方向上都更宽：边界是椭圆，椭圆之外都判为类别 ${far}。`],
-    hyperbola: ["Each class is the wider along one axis: the boundary is a hyperbola.",
-      "两类各在一个轴向上更宽：边界是双曲线。"],
-    parabola: [`Class ${far} is the wider along one axis: the boundary is a parabola.`,
-      `只在一个轴向上宽度不同，类别 ${far} 更宽：边界是抛物线。`],
-    lines: ["The boundary is a pair of straight lines.", "边界是两条直线。"],
-    none: [`There is no boundary: no point favours another class than ${everywhere}.`,
-      `没有边界：任何一点都不会判为类别 ${everywhere} 以外的类别。`],
+    line: ["Boundary: a straight line, as the spreads are equal.", "两类宽度相同，边界是直线。"],
+    ellipse: [`Boundary: an ellipse, as class ${far} is wider along both axes.`,
+      `类别 ${far} 在两个轴向上都更宽，边界是椭圆。`],
+    hyperbola: ["Boundary: a hyperbola, as each class is wider along one axis.",
+      "两类各在一个轴向上更宽，边界是双曲线。"],
+    parabola: [`Boundary: a parabola, as class ${far} is wider along one axis.`,
+      `类别 ${far} 只在一个轴向上更宽，边界是抛物线。`],
+    lines: ["Boundary: a pair of straight lines.", "边界是两条直线。"],
+    none: [`No boundary: no point favours class ${nowhere}.`, `没有边界：任何一点都不会判为类别 ${nowhere}。`],
   }[conic(quadratic)];
 }
 
@@ -238,12 +237,13 @@ function render({ model, el }) {
     tag("div", { class: "ex-beside" },
       tag("div", { class: "ex-plane" }, picture.root, ...ofClass(1, "₁", -1), ...ofClass(2, "₂", 1),
         handle("x", cross)),
-      tag("div", { class: "ex-readings" }, key(KEY), ...meters.map(({ root }) => root), axis.root,
+      tag("div", { class: "ex-readings" }, key(KEY),
+        tag("div", { class: "ex-meters" }, ...meters.map(({ root }) => root)), axis.root,
         slider(model, "pi1", PI, signal),
         tag("div", { class: "ex-buttons" },
           button(["Equal spreads", "等宽"], () => put(model, { sigma2: model.get("sigma1") })),
           button(["Reset", "重置"], () => put(model, start))))),
-    words.root));
+    ...words.parts));
   return () => life.abort();
 }
 

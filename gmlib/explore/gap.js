@@ -172,7 +172,7 @@ function render({ model, el }) {
     tag("div", { class: "ex-buttons" },
       button(["Best Gaussian", "最优高斯分布"], () => put(model, best(q()[0], model.get("mu")))),
       button(["Reset", "重置"], () => put(model, PRIOR))),
-    words.root));
+    ...words.parts));
   return () => life.abort();
 }
 

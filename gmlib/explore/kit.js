@@ -167,16 +167,26 @@ export function press(root, model, name, reach, limits) {
   });
 }
 
-/** A sentence in both languages that is read out when the figure comes to rest. */
-export function summary(wait = 600) {
-  const [en, , zh] = both("", "");
+/** A sentence in both languages: it is seen at once, and read out when the figure comes to rest. What was read out
+ * goes again after a while, lest whoever reads the page by ear meets it twice. */
+export function summary(rest = 600, stay = 6000) {
+  const [seen, heard] = [0, 1].map(() => both("", "").filter((_, i) => i !== 1));
+  const write = (spans, words) => spans.forEach((span, i) => { span.textContent = words[i]; });
   let timer;
-  const say = (english, chinese) => {
-    const write = () => { en.textContent = english; zh.textContent = chinese; };
+  const say = (...words) => {
+    const before = seen[0].textContent;
+    if (before === words[0]) return;
+    write(seen, words);
     clearTimeout(timer);
-    if (en.textContent) timer = setTimeout(write, wait); else write();
+    if (before) {
+      timer = setTimeout(() => {
+        write(heard, words);
+        timer = setTimeout(() => write(heard, ["", ""]), stay);
+      }, rest);
+    }
   };
-  return { root: tag("div", { class: "ex-summary", "aria-live": "polite" }, en, zh), say };
+  return { say, parts: [tag("div", { class: "ex-summary" }, ...seen),
+    tag("div", { class: "ex-heard", "aria-live": "polite" }, ...heard)] };
 }
 
 /** What the lines of a picture mean: their class, and their name in one notation or in both languages. */
@@ -215,7 +225,7 @@ export function ruler(symbol, [value, least], share, floor, ceiling, step) {
   };
   const words = tag("div", { class: "ex-sides" }, tag("span", {}, `${symbol} = `, numbers[0], " nat"),
     tag("span", {}, `${share}: > `, numbers[1]));
-  return { root: tag("div", {}, words, tag("div", { class: "ex-ruler" }, band, cross),
+  return { root: tag("div", { class: "ex-log" }, words, tag("div", { class: "ex-ruler" }, band, cross),
     tag("div", { class: "ex-ticks", "aria-hidden": "true" }, ...ticks)), show };
 }
 

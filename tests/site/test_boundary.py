@@ -15,7 +15,6 @@ pytestmark = pytest.mark.site
 PAGE = "book/boundary.html"
 # the figure from one text, as a notebook has it, in each state: numbers, words and paths
 SHOW = """async ([source, states]) => {
-  window.setTimeout = (action) => { action(); };  // the words at once
   const { default: figure } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
   const el = document.body.appendChild(document.createElement("div")), actions = {}, found = [];
   const model = { state: { ...states[0] }, heard: 0, get: (name) => model.state[name], save_changes: () => {},
@@ -47,7 +46,7 @@ KINDS = {  # each kind of boundary once; the last two are degenerate
     "lines": ((0.0, 0.0), (0.0, 0.0), (2.0, 1.0), (1.0, 2.0)),
 }
 SAYS = {"line": ("straight line", "直线"), "ellipse": ("an ellipse", "椭圆"), "hyperbola": ("a hyperbola", "双曲线"),
-        "parabola": ("a parabola", "抛物线"), "none": ("no boundary", "没有边界"),
+        "parabola": ("a parabola", "抛物线"), "none": ("No boundary", "没有边界"),
         "lines": ("a pair of straight lines", "两条直线")}
 
 
@@ -126,20 +125,19 @@ def test_the_boundary_is_named_and_the_verdict_fits_the_numbers(show):
         assert all(word in told for word, told in zip(SAYS[kind], found["words"])), kind
     for x, told in VERDICTS.items():
         (found,) = show([dict(wanted[0], x=x)])
-        assert [found["words"][0].split("The spreads")[0].strip(),
-                found["words"][1].split("两类的宽度")[0]] == told  # fmt: skip
+        assert [found["words"][0].split(" Boundary")[0], found["words"][1].split("两类宽度")[0]] == told
 
 
 VERDICTS = {  # in the first state; the numbers are SciPy's: 0.6 and 0.525; 0.99983 and 0.00067; 1 - 1e-11
-    (-0.1, -0.1054651): ["The classifier gives class 1 60.0%, and x is like the model’s own draws:"
-                         " 52.5% of them have no higher density.",
-                         "分类器给类别 1 的概率为 60.0%，x 也与模型自身的样本相仿：其中 52.5% 的密度不高于它。"],
+    (-0.1, -0.1054651): ["The classifier gives class 1 60.0%, and x is like the model’s draws:"
+                         " 52.5% have no higher density.",
+                         "分类器给类别 1 的概率为 60.0%，x 也与模型的样本相仿：52.5% 的样本密度不高于它。"],
     (-1.5, -4.2): ["The classifier is 99.98% sure of class 1, yet x is unusual:"
-                   " only 0.07% of the model’s own draws have so low a density.",
-                   "分类器有 99.98% 的把握判为类别 1，但 x 并不寻常：模型自身的样本中只有 0.07% 的密度这样低。"],
-    (6.5, 5.5): ["The classifier is more than 99.9999% sure of class 2, yet p(x) is far below anything the model would"
-                 " make: fewer than 0.01% of its draws go so low.",
-                 "分类器有超过 99.9999% 的把握判为类别 2，但 p(x) 远低于模型会生成的任何样本：密度低到这种程度的样本不足 0.01%。"],
+                   " only 0.07% of the model’s draws have so low a density.",
+                   "分类器有 99.98% 的把握判为类别 1，但 x 并不寻常：只有 0.07% 的样本密度这样低。"],
+    (6.5, 5.5): ["The classifier is over 99.9999% sure of class 2, yet x is unlike the model’s draws:"
+                 " under 0.01% have so low a density.",
+                 "分类器有超过 99.9999% 的把握判为类别 2，但 x 不像模型的样本：密度这样低的样本不足 0.01%。"],
 }
 
 # what stands in the module, once -> what stands there instead
@@ -170,8 +168,14 @@ def test_planted_wrong_formula_is_found(show, name):
 
 @pytest.fixture
 def opened(visit, sample):
-    def start(**options):
+    def start(planted=None, **options):
+        """The page; with `planted`, the kit that both figures are made of with one error in it."""
         tab = visit(sample, **options)
+        if planted:
+            kit = (sample.root / "_static/explore/kit.js").read_text("utf-8")
+            assert kit.count(planted[0]) == 1
+            wrong = {"body": kit.replace(*planted), "content_type": "text/javascript"}
+            tab.page.route("**/explore/kit.js", lambda route: route.fulfill(**wrong))
         tab.open(sample.url(PAGE))
         tab.page.locator(".ex-typical").first.wait_for(state="attached")
         tab.page.locator(".ex-plane").scroll_into_view_if_needed()
@@ -237,7 +241,6 @@ def test_keyboard_moves_every_handle_and_says_the_values(opened):
     assert values(tab) == ["σ₁ = (1.05, 1.05)", "μ₁ = (-1.40, -0.60)", "σ₂ = (1.05, 1.50)", "μ₂ = (1.50, 0.60)",
                            "x = (3.00, -4.00)", "π₁ = 0.45"]
     assert tab.page.get_by_role("slider").nth(4).get_attribute("aria-valuenow") == "3"
-    assert tab.page.locator(".ex-summary").get_attribute("aria-live") == "polite"
     assert set(tab.page.locator(".ex :is(button, input, .ex-point)").evaluate_all(
         "(all) => all.map((e) => e.dataset.lmSuppressShortcuts)")) == {"true"}
     tab.page.click('.bi-switch button[value="zh"]')
@@ -246,11 +249,63 @@ def test_keyboard_moves_every_handle_and_says_the_values(opened):
     assert tab.faults == []
 
 
+# In every frame: whether the sentence of each language names the class and the number of the greater bar.
+FRAMES = """() => { window.seen = []; const look = () => {
+  const [one, two] = document.querySelectorAll(".ex-meters .ex-number"), places = document.querySelectorAll(".ex-summary > span");
+  const [k, bar] = Number(one.dataset.value) < Number(two.dataset.value) ? [2, two] : [1, one];
+  const wanted = [[`class ${k}`, `类别 ${k}`], Array(2).fill(bar.textContent.split(" ").at(-1))];
+  seen.push([[...places].every((e, i) => wanted.every((words) => e.textContent.includes(words[i]))), places[0].textContent,
+    document.querySelector(".ex-heard").textContent]);
+  requestAnimationFrame(look);
+}; look(); }"""
+LATE = "write(seen, words);", "setTimeout(() => write(seen, words), 300);"
+
+
+def dragged(tab, number: int, dx: float) -> list[tuple[bool, str, str]]:
+    """What each frame showed from before a handle was drawn sideways by some units until just after, still held."""
+    unit, (x, y) = tab.page.locator(".ex-plane").bounding_box()["width"] / 14, middle(tab, number)
+    tab.page.evaluate(FRAMES)
+    tab.page.mouse.move(x, y)
+    tab.page.mouse.down()
+    for step in range(1, 13):
+        tab.page.mouse.move(x + step / 12 * dx * unit, y)
+    tab.page.evaluate("new Promise(requestAnimationFrame).then(() => new Promise(requestAnimationFrame))")
+    return tab.page.evaluate("seen")
+
+
+@pytest.mark.parametrize("number, dx", [(4, -8), (3, -5)])
+def test_the_sentence_agrees_with_the_bars_in_every_frame(opened, number, dx):
+    """The point is drawn from one class to the other, then a class over the other."""
+    frames = dragged(opened(), number, dx)
+    assert len({words for _, words, _ in frames}) > 3 and all(agrees for agrees, *_ in frames)
+
+
+def test_planted_late_sentence_is_found(opened):
+    frames = dragged(opened(LATE), 4, -8)
+    assert not all(agrees for agrees, *_ in frames)
+
+
+def test_the_sentence_is_read_out_once_at_rest_and_then_goes(opened):
+    """Nothing at the start nor on the way; what is heard is out of sight, but not hidden from a screen reader."""
+    tab = opened()
+    region = tab.page.locator(".ex-heard")
+    assert region.get_attribute("aria-live") == "polite"
+    assert region.evaluate("(e) => [e.offsetWidth, e.offsetHeight, getComputedStyle(e).display]") == [1, 1, "block"]
+    assert tab.page.locator(".ex-summary[aria-live], .ex-summary [aria-live], .ex-summary[aria-hidden]").count() == 0
+    frames = dragged(tab, 4, -8)
+    assert {heard for _, _, heard in frames} == {""}
+    tab.page.mouse.up()
+    tab.page.wait_for_function("seen.some(([_a, _b, heard]) => heard)")
+    tab.page.wait_for_function("!seen.at(-1)[2]", timeout=10_000)
+    heard = {heard for *_, heard in tab.page.evaluate("seen")}
+    assert heard == {"", "".join(tab.page.locator(".ex-summary > span").all_text_contents())}
+
+
 PLACE = """() => [parseFloat(getComputedStyle(document.querySelector(".explore > div")).minHeight),
   document.querySelector(".ex").getBoundingClientRect().height]"""
 
 
-@pytest.mark.parametrize("width, theme", [(1280, "light"), (390, "dark")])
+@pytest.mark.parametrize("width, theme", [(1280, "light"), (600, "light"), (390, "dark"), (360, "light")])
 def test_it_fits_its_place_in_every_language(opened, width, theme):
     """Its place is kept from the start and nothing sticks out, in each language, where the words are longest."""
     tab = opened(width=width, color_scheme=theme, has_touch=width == 390)
@@ -273,3 +328,39 @@ def test_it_fits_its_place_in_every_language(opened, width, theme):
             send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
         assert values(tab)[1] != START[1] and tab.page.evaluate("scrollX") == 0
     assert tab.faults == []
+
+
+# How tall the figure is, how far down its last control ends, and its smallest letters
+SIZE = """() => { const figure = document.querySelector(".explore"), top = figure.getBoundingClientRect().top;
+  const texts = [...figure.querySelectorAll(".ex *")].filter((e) => e.checkVisibility() && e.closest(".ex-heard") === null
+    && [...e.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim()));
+  return [figure.getBoundingClientRect().height, figure.querySelector(".ex-buttons").getBoundingClientRect().bottom - top,
+    Math.min(...texts.map((e) => parseFloat(getComputedStyle(e).fontSize)))]; }"""
+
+
+def too_large(tab) -> list[tuple]:
+    """In which languages the figure is too tall for a phone, or its letters are too small."""
+    found = []
+    for language in ("en", "zh", "both"):
+        tab.page.click(f'.bi-switch button[value="{language}"]')
+        height, controls, letters = tab.page.evaluate(SIZE)
+        assert height > 400 and controls > 300
+        found += [(language, height, controls, letters)] if height > 700 or controls > 560 or letters < 12 else []
+    return found
+
+
+PHONE = dict(width=390, has_touch=True, is_mobile=True)
+
+
+def test_it_fits_on_the_screen_of_a_phone(opened):
+    """With its controls beside the plot that they move, in letters that can be read; targets: see above."""
+    assert too_large(opened(**PHONE)) == []
+
+
+@pytest.mark.parametrize("fault", [
+    ".ex-readings { display: block !important; }", ".ex-summary { line-height: 2; min-height: 12rem !important; }",
+    ".ex-ticks { font-size: 10px !important; }"])
+def test_planted_tall_figure_is_found(opened, fault):
+    tab = opened(**PHONE)
+    tab.page.add_style_tag(content=fault)
+    assert too_large(tab)
