@@ -251,10 +251,11 @@ def test_keyboard_moves_every_handle_and_says_the_values(opened):
 
 # In every frame: whether the sentence of each language names the class and the number of the greater bar.
 FRAMES = """() => { window.seen = []; const look = () => {
-  const [one, two] = document.querySelectorAll(".ex-meters .ex-number"), places = document.querySelectorAll(".ex-summary > span");
+  const [one, two] = document.querySelectorAll(".ex-meters .ex-number");
+  const words = [...document.querySelectorAll(".ex-summary > span")].map((e) => e.textContent);
   const [k, bar] = Number(one.dataset.value) < Number(two.dataset.value) ? [2, two] : [1, one];
   const wanted = [[`class ${k}`, `类别 ${k}`], Array(2).fill(bar.textContent.split(" ").at(-1))];
-  seen.push([[...places].every((e, i) => wanted.every((words) => e.textContent.includes(words[i]))), places[0].textContent,
+  seen.push([words.every((told, i) => wanted.every((parts) => told.includes(parts[i]))), words[0],
     document.querySelector(".ex-heard").textContent]);
   requestAnimationFrame(look);
 }; look(); }"""
@@ -332,9 +333,10 @@ def test_it_fits_its_place_in_every_language(opened, width, theme):
 
 # How tall the figure is, how far down its last control ends, and its smallest letters
 SIZE = """() => { const figure = document.querySelector(".explore"), top = figure.getBoundingClientRect().top;
-  const texts = [...figure.querySelectorAll(".ex *")].filter((e) => e.checkVisibility() && e.closest(".ex-heard") === null
+  const texts = [...figure.querySelectorAll(".ex *")].filter((e) => e.checkVisibility() && !e.closest(".ex-heard")
     && [...e.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim()));
-  return [figure.getBoundingClientRect().height, figure.querySelector(".ex-buttons").getBoundingClientRect().bottom - top,
+  const last = figure.querySelector(".ex-buttons").getBoundingClientRect();
+  return [figure.getBoundingClientRect().height, last.bottom - top,
     Math.min(...texts.map((e) => parseFloat(getComputedStyle(e).fontSize)))]; }"""
 
 

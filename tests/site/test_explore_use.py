@@ -119,7 +119,8 @@ def summary(tab) -> str:
 
 def sentence(mu: float) -> str:
     _, elbo, gap = oracle.bars("curve", mu, 0.3)
-    return f"The ELBO is {elbo:.3f} nats, {gap:.3f} nats below log p(x): this gap is KL(q ‖ p(z | x)).".replace("-", "\u2212")
+    words = f"The ELBO is {elbo:.3f} nats, {gap:.3f} nats below log p(x): this gap is KL(q ‖ p(z | x))."
+    return words.replace("-", "\u2212")
 
 
 def test_sentence_changes_at_once_and_is_read_out_when_the_figure_rests(visit, sample):
