@@ -47,9 +47,10 @@ Put into _toc.yml, before `Reference`, or only the last line into a part that is
     numbered: 1
     chapters:
       - file: book/{slug}
+        title: "Notes: … · 讲义：…"
       - file: notebooks/{slug}/{stem}
 
-Give page and notebook each a title of its own. Then: make notebooks NB=notebooks/{slug}/{stem}.ipynb"""
+Say in the title what the notes hold, and give each notebook a title of its own. Then: make notebooks NB=notebooks/{slug}/{stem}.ipynb"""
 TEST = '"""The mathematics of {slug}: each test names the equation that it checks."""\n'
 
 
