@@ -1,7 +1,7 @@
 // The search page: looks for what was typed in the book's sections (search-index.js), and shows them best first.
 (function () {
   "use strict";
-  const LIMIT = { sections: 30, ofOnePage: 3, before: 60, length: 200 };
+  const LIMIT = { sections: 30, nearest: 8, ofOnePage: 3, before: 60, length: 200 };
   const CJK = "\\u3400-\\u4dbf\\u4e00-\\u9fff\\uf900-\\ufaff";
   const sections = window.searchIndex.flatMap(([name, isChapter, places]) => places.map(([anchor, en, zh, text, textZh], i) => (
     { name, isChapter, anchor, isWhole: i === 0, page: { en: places[0][1], zh: places[0][2] },
@@ -11,40 +11,51 @@
   const state = document.getElementById("search-status");
   const language = () => window.bookLanguage.current;
 
-  // A run of Chinese is looked for as it stands; an English word from its start, and without its ending.
-  function patterns(query) {
+  // A run of Chinese is looked for as it stands; an English word from its start, without its ending, in either spelling
+  // (-ise and -ize). `loosely`: where nothing holds all of it, any two neighbours of the run, and how a long word begins.
+  function patterns(query, loosely) {
     const runs = query.normalize("NFKC").match(new RegExp(`[${CJK}]+|(?:(?![${CJK}])[\\p{L}\\p{N}_])+`, "gu")) ?? [];
-    return runs.map((run) => new RegExp(new RegExp(`^[${CJK}]`).test(run) ? run
-      : `(?<![\\p{L}\\p{N}])${run.replace(/(?<=\w{4})(?:ations?|ies|es|s|ing|ed|y)$/i, "")}[\\p{L}\\p{N}]*`, "giu"));
+    return runs.flatMap((run) => {
+      if (new RegExp(`^[${CJK}]`).test(run)) {
+        const pairs = [...run].slice(1).map((character, i) => [...run][i] + character);
+        return loosely && pairs.length ? pairs : [run];
+      }
+      const stem = loosely && run.length > 6 ? run.slice(0, 6) : run.replace(/(?<=\w{4})(?:ations?|ies|es|s|ing|ed|y)$/i, "");
+      return [`(?<![\\p{L}\\p{N}])${stem.replace(/i[sz](?=at|e|i|$)/gi, "i[sz]")}[\\p{L}\\p{N}]*`];
+    }).map((source) => new RegExp(source, "giu"));
   }
 
   const count = (text, pattern) => text.match(pattern)?.length ?? 0;
 
-  // Every word must stand in the section or its title. A word counts in the title of the section most, in that of the page
-  // less, in the text by how often it comes (four times is enough: then the section that comes first in the book does).
-  // What was typed counts once more as a title, as a phrase, and in parentheses, where a text gives a short name.
-  function score(section, words, phrase) {
-    let sum = 0;
+  // A word counts in the title of the section most, in that of the page less, in the text by how often it comes (four times
+  // is enough: then the section that comes first in the book does). What was typed counts once more as a title, as a phrase,
+  // and in parentheses, where a text gives a short name. `missing`: so many words may be absent.
+  function score(section, words, phrase, missing) {
+    let sum = 0, absent = 0;
     for (const word of words) {
       const [own, page] = [section.title, section.page].map((t) => count(`${t.en}\n${t.zh}`, word));
       const text = Math.max(count(section.text.en, word), count(section.text.zh, word));
-      if (!own && !text) return 0;
+      if (!own && !text && ++absent > missing) return 0;
       sum += (own ? 6 : 0) + (page ? 2 : 0) + Math.log2(1 + Math.min(text, 4));
     }
     const said = [section.title.en, section.title.zh, section.text.en, section.text.zh].map((t) => t.toLowerCase());
     if (section.isChapter && said.slice(0, 2).includes(phrase)) sum += 8;
     if (said.some((t) => t.includes(`(${phrase})`) || t.includes(`（${phrase}）`))) sum += 2;
     if (words.length > 1 && said.some((t) => t.includes(phrase))) sum += 6;
+    sum *= (1 - absent / words.length) ** 2;
     return section.isChapter ? sum : sum / 8;  // an explanation before the name of a function
   }
 
-  function find(query) {
-    const words = patterns(query), phrase = query.trim().toLowerCase();
-    const rated = words.length ? sections.map((section) => ({ section, rate: score(section, words, phrase) })) : [];
-    const ofPage = {};
-    return { words, found: rated.filter(({ rate }) => rate > 0).sort((a, b) => b.rate - a.rate)
+  function find(query, loosely = false) {
+    const words = patterns(query, loosely), phrase = query.trim().toLowerCase(), ofPage = {};
+    const missing = loosely ? words.length * 2 / 3 : 0;
+    const found = sections.map((section) => ({ section, rate: words.length ? score(section, words, phrase, missing) : 0 }))
+      .filter(({ rate }) => rate > 0).sort((a, b) => b.rate - a.rate)
       .filter(({ section }) => (ofPage[section.name] = (ofPage[section.name] ?? 0) + 1) <= LIMIT.ofOnePage)
-      .slice(0, LIMIT.sections).map(({ section }) => section) };
+      .slice(0, loosely ? LIMIT.nearest : LIMIT.sections).map(({ section }) => section);
+    if (loosely || found.some((section) => section.isChapter)) return { words, found, loosely };
+    const nearest = find(query, true);  // no chapter has all of it
+    return { words: [...words, ...nearest.words], found: [...new Set([...found, ...nearest.found])], loosely: !found.length };
   }
 
   const element = (tag, attributes, ...children) => {
@@ -87,14 +98,16 @@
     return element("li", {}, link, excerpt(section, words));
   }
 
+  function verdict(number, loosely) {
+    if (!number) return { en: "Nothing found. Try a shorter word, or the other language.", zh: "没有找到。可以换一个更短的词，或换一种语言。" };
+    if (loosely) return { en: "Nothing holds all of this. The nearest:", zh: "没有完全相符的内容。最接近的是：" };
+    return { en: number > 1 ? `${number} places, best first` : "1 place", zh: `共 ${number} 处${number > 1 ? "，最相关的在前" : ""}` };
+  }
+
   function show() {
-    const { words, found } = find(input.value);
+    const { words, found, loosely } = find(input.value);
     list.replaceChildren(...found.map((section) => item(section, words)));
-    const said = found.length ? {
-      en: found.length > 1 ? `${found.length} places, best first` : "1 place",
-      zh: `共 ${found.length} 处${found.length > 1 ? "，最相关的在前" : ""}` }
-      : { en: "Nothing found. Try a shorter word, or the other language.", zh: "没有找到。可以换一个更短的词，或换一种语言。" };
-    state.replaceChildren(...(words.length ? pair(said) : []));
+    state.replaceChildren(...(words.length ? pair(verdict(found.length, loosely)) : []));
     window.MathJax?.startup?.promise?.then(() => MathJax.typesetPromise([list]));
   }
 
