@@ -19,7 +19,7 @@ import site_a11y
 import site_preview
 
 CJK_OR_PUNCTUATION = r"[\u3000-\u303f\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]"
-LINE_BREAK = re.compile(rf"(?<={CJK_OR_PUNCTUATION})\n(?={CJK_OR_PUNCTUATION})")
+NO_SPACE = re.compile(rf"(?<={CJK_OR_PUNCTUATION})\n(?={CJK_OR_PUNCTUATION})|(?<=[、。！，：；？]) ")
 VERBATIM = (nodes.literal_block, nodes.literal, nodes.raw, nodes.math, nodes.math_block)
 
 
@@ -38,24 +38,24 @@ class BilingualTemplates(BuiltinTemplateLoader):
 
 
 class JoinChineseLines(SphinxTransform):
-    """A line break between two Chinese characters is not a space."""
+    """A line break between two Chinese characters is not a space, nor is the one that Markdown wants after **this.** word."""
 
     default_priority = 400
 
     def apply(self, **kwargs) -> None:
         for text in list(self.document.findall(nodes.Text)):
-            if "\n" in text and not isinstance(text.parent, VERBATIM):
+            if not isinstance(text.parent, VERBATIM):
                 joined = join_lines(text)
                 if joined != text:
                     text.parent.replace(text, nodes.Text(joined))
 
 
 def join_lines(text: nodes.Text) -> str:
-    """The text without the line breaks that stand between Chinese characters, its neighbours' included."""
+    """The text without those line breaks and spaces; what stands there may be a neighbour's."""
     siblings, i = text.parent.children, text.parent.index(text)
     before = siblings[i - 1].astext()[-1:] if i else ""
     after = siblings[i + 1].astext()[:1] if i + 1 < len(siblings) else ""
-    joined = LINE_BREAK.sub("", before + text + after)
+    joined = NO_SPACE.sub("", before + text + after)
     return joined[len(before):len(joined) - len(after)]
 
 

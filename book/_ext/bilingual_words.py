@@ -33,8 +33,6 @@ WORDS = {
     "Parameters": "参数", "Returns": "返回", "Return type": "返回类型", "Raises": "抛出", "Yields": "产出",
     "Attributes": "属性", "References": "参考文献", "Equations": "公式", "Bases:": "基类：", "[source]": "[源代码]",
     "Other Parameters": "其他参数", "Notes": "说明", "Warnings": "警告",
-    # search page
-    "Please activate JavaScript to enable the search functionality.": "请启用 JavaScript 以使用搜索。",
     "Page not found": "页面不存在",
 }
 

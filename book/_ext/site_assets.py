@@ -47,7 +47,8 @@ def stay_in_this_copy(app: Sphinx, pagename: str, templatename: str, context: di
 def follow_address(app: Sphinx, config) -> None:
     """The social preview and the 404 page follow `html.baseurl`."""
     config.ogp_site_url = config.html_baseurl
-    config.notfound_urls_prefix = urlparse(config.html_baseurl).path or "/"
+    start = config.notfound_urls_prefix = urlparse(config.html_baseurl).path or "/"
+    config.notfound_context["body"] = config.notfound_context["body"].replace("{start}", start)
 
 
 def setup(app: Sphinx) -> dict:

@@ -11,7 +11,8 @@ LENGTHS = {"en": 150, "zh": 60}
 FORMULA_MARKS = re.compile(r"\\[()]")
 ROOT_PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<meta http-equiv="refresh" content="0; url={target}"><link rel="canonical" href="{canonical}">
+<script>location.replace("{target}" + location.search + location.hash)</script>
+<noscript><meta http-equiv="refresh" content="0; url={target}"></noscript><link rel="canonical" href="{canonical}">
 {previews}
 </head><body><p><a href="{target}">{title}</a></p></body></html>
 """

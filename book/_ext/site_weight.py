@@ -13,7 +13,8 @@ from fontTools.ttLib import TTFont
 from PIL import Image
 from sphinx.application import Sphinx
 
-IMAGE = re.compile(r'<img\b[^>]*\bsrc="([^"]*/_images/[^"]+)"[^>]*>')
+IMAGE = re.compile(r'(<figure\b[^>]*>\s*)?(<img\b[^>]*\bsrc="([^"]*/_images/[^"]+)"[^>]*>)')
+WHOLE = "Open the picture by itself · 单独打开图片"
 VIEW_BOX = re.compile(r'<svg\b[^>]*\bviewBox="[\d.-]+ [\d.-]+ ([\d.]+) ([\d.]+)"')
 ICON = re.compile(r"\bfa-[a-z0-9-]+")
 ICON_RULE = re.compile(r'((?:\.fa-[a-z0-9-]+:{1,2}before,?)+)\{content:"\\([0-9a-f]+)"\}')
@@ -46,21 +47,25 @@ def lighter(picture: Path) -> Path:
 
 
 def mend_pictures(html: str, folder: Path) -> str:
-    """Every picture keeps its place before it is there; those after the first wait until the reader is near."""
+    """Every picture keeps its place before it is there; those after the first wait until the reader is near. That of a
+    figure is a link to its file, where a phone's reader can enlarge it."""
     count = 0
 
     def mend(found: re.Match) -> str:
         nonlocal count
-        tag, picture = found[0], folder / found[1]
+        figure, tag, source = found.groups()
+        picture = folder / source
         if not picture.exists():
-            return tag
+            return found[0]
         best, size = lighter(picture), size_of(picture)
-        tag = tag.replace(f'"{found[1]}"', f'"{found[1].rpartition("/")[0]}/{best.name}"')
+        address = f'{source.rpartition("/")[0]}/{best.name}'
+        tag = tag.replace(f'"{source}"', f'"{address}"')
         extra = ' decoding="async"' + (' loading="lazy"' if count else "")
         if size and " width=" not in tag:
             extra += f' width="{size[0]}" height="{size[1]}"'
         count += 1
-        return tag.replace("<img", f"<img{extra}", 1)
+        tag = tag.replace("<img", f"<img{extra}", 1)
+        return f'{figure}<a class="picture" href="{address}" title="{WHOLE}">{tag}</a>' if figure else tag
 
     return IMAGE.sub(mend, html)
 

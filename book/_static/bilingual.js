@@ -126,11 +126,20 @@
     const was = place();
     root.style.overflowAnchor = "none";  // or the browser would move the page a second time
     remember(choice);
+    forgetAddress();
     text().style.paddingBottom = "";
     show(choice);
     restore(was);
     requestAnimationFrame(() => requestAnimationFrame(() => { root.style.overflowAnchor = ""; }));
     document.dispatchEvent(new CustomEvent("book:language", { detail: choice }));
+  }
+
+  // ?lang= chose until now; from now on the reader has.
+  function forgetAddress() {
+    const address = new URL(location.href);
+    if (!address.searchParams.has("lang")) return;
+    address.searchParams.delete("lang");
+    history.replaceState(history.state, "", address);
   }
 
   function start() {

@@ -64,6 +64,22 @@ def test_address_asks_for_a_language_and_is_remembered(visit, sample):
     assert state(tab) == ("zh-Hans", "zh")
 
 
+def test_choice_outlasts_the_address(visit, sample):
+    tab = visit(sample)
+    tab.open(sample.url(PAGE) + "?lang=zh#admonitions")
+    choose(tab, "en")
+    assert tab.page.url == sample.url(PAGE) + "#admonitions"
+    tab.page.reload()
+    assert state(tab) == ("en", "en")
+
+
+def test_front_address_keeps_the_language_and_the_place(visit, sample):
+    tab = visit(sample)
+    tab.page.goto(sample.url("?lang=zh#x"))
+    tab.page.wait_for_url("**/book/index.html?lang=zh#x")
+    assert state(tab) == ("zh-Hans", "zh")
+
+
 @pytest.mark.parametrize("value, expected", [
     ("en", {"title": "Blocks and the \\beta-bound — Generative Models", "contents": "Contents", "toc": "Admonitions",
             "previous": "previous", "note": "Note", "search": "Search the book", "alt": "A wave with one dot on its crest",
@@ -167,3 +183,11 @@ def test_tests_see_a_language_that_leaks(visit, sample):
                                                     content_type="text/html"))
     tab.open(url)
     assert languages_shown(tab) == {"en", "zh"}
+
+
+@pytest.mark.parametrize("page", [PAGE, "search.html"])
+def test_without_scripts_the_page_says_so(visit, sample, page):
+    tab = visit(sample, java_script_enabled=False)
+    tab.page.goto(sample.url(page))
+    words = tab.page.locator("noscript .admonition").inner_text()
+    assert "JavaScript, which is off" in words and "本站用 JavaScript" in words

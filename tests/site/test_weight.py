@@ -6,6 +6,7 @@ import re
 import string
 
 import pytest
+from bs4 import BeautifulSoup
 from fontTools.ttLib import TTFont
 from PIL import Image
 
@@ -52,6 +53,17 @@ def test_text_comes_in_gzip_and_fonts_as_they_are(visit, sample):
     packed = {kind for kind in answers if "content-encoding" in answers[kind]}
     assert packed == {"html", "css", "js", "svg"} & set(answers) and len(packed) > 2
     assert {"woff"} <= set(answers) and {headers["cache-control"] for headers in answers.values()} == {"max-age=600"}
+
+
+def test_pictures_of_figures_lead_to_their_files(book):
+    """Where a phone's reader can enlarge them."""
+    figures = 0
+    for page in book.root.glob("notebooks/*/*.html"):
+        for figure in BeautifulSoup(page.read_text("utf-8"), "html.parser").select(".cell_output > figure:not(:has(.explore))"):
+            link = figure.select_one("a.picture")
+            assert link.img["src"] == link["href"] and (page.parent / link["href"]).is_file(), page
+            figures += 1
+    assert figures > 20
 
 
 def test_pictures_keep_every_pixel(book):
