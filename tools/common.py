@@ -22,13 +22,13 @@ def tracked(*paths, root=ROOT):
     return sorted({root / name for name in names.split("\0") if name and (root / name).is_file()})
 
 
-def kernel_environment():
+def kernel_environment(base=os.environ):
     """The environment variables of a kernel: one thread, no progress bars, nobody's own settings, no network.
 
     One thread a kernel, because two kernels run side by side and because sums then come out the same
     on every machine. The proxy is a port on which nobody listens: a download fails at once.
     """
-    environment = {k: v for k, v in os.environ.items() if k.lower() not in ("mplbackend", "no_proxy")}
+    environment = {k: v for k, v in base.items() if k.lower() not in ("mplbackend", "no_proxy")}
     environment |= {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     environment |= {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")}
     profile = Path(tempfile.gettempdir()) / f"ipython-{os.getuid()}"

@@ -27,6 +27,8 @@ PREPROCESSORS = ("tools.grade_execute.ExecuteAll", *(f"nbgrader.preprocessors.{n
     "IgnorePattern", "LimitOutput", "SaveAutoGrades", "AssignLatePenalties", "CheckCellMetadata")),
     "nbconvert.preprocessors.ClearMetadataPreprocessor")  # fmt: skip
 
+INHERITED = ("HOME", "USER", "LOGNAME", "LANG", "LC_", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
+
 
 def choose(folder, name, release):
     """The notebook handed in as `name`, under whatever name; the notes."""
@@ -44,7 +46,9 @@ def choose(folder, name, release):
         return readable[exact], notes + [f"{LOOK}graded is {exact.name}; there is also {n}" for n in others]
     if len(alike) == 1:
         path, nb = alike.popitem()
-        return nb, [*notes, f"the file was called {path.relative_to(folder)}"]
+        if not path.name.startswith(f"{folder.parent.name}_"):  # ada_….ipynb is how many learning platforms name it
+            notes.append(f"the file was called {path.relative_to(folder)}")
+        return nb, notes
     there = ", ".join(str(p.relative_to(folder)) for p in alike or sorted(folder.rglob("*")) if p.is_file())
     why = "several notebooks could be it" if alike else "no notebook of this exercise"
     return None, [*notes, f"{LOOK}{name}.ipynb: {why} (there is: {there or 'nothing'})"]
@@ -92,9 +96,13 @@ def autograde(course, assignment, student, minutes, memory, log):
 
 
 def environment():
-    """A kernel's, without GPU, where nbgrader finds this folder's code and the programs beside Python."""
+    """A kernel's, without GPU, where nbgrader finds this folder's code and the programs beside Python.
+
+    Of the instructor's own variables only those that programs need: an answer can print them, and there may be keys.
+    """
+    inherited = {name: value for name, value in os.environ.items() if name.startswith(INHERITED)}
     path = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
-    return kernel_environment() | {"PATH": path, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", "PYTHONUTF8": "1"}
+    return kernel_environment(inherited) | {"PATH": path, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", "PYTHONUTF8": "1"}
 
 
 def limit(gigabytes):

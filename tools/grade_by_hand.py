@@ -22,7 +22,11 @@ def give(course, assignment, student, cell, points, comment=None):
         if cell not in grades:
             raise SystemExit(f"there is no {cell}; there are: {', '.join(grades)}")
         notebook, grade = grades[cell]
-        if not 0 <= float(points) <= grade.max_score:
+        try:
+            allowed = 0 <= float(points) <= grade.max_score
+        except ValueError:
+            allowed = False
+        if not allowed:
             raise SystemExit(f"{cell} has {grade.max_score:g} points, and not {points}")
         grade.manual_score, grade.needs_manual_grade = float(points), False
         for remark in [c for c in notebook.comments if comment and c.name in (cell, cell.removesuffix("-check"))]:

@@ -12,6 +12,10 @@ from nbgrader.preprocessors import Execute
 from nbgrader.utils import is_grade, is_solution
 from traitlets import Integer
 
+DIED = "the kernel died here · 运行到这里时内核崩溃"
+DEAF = "it did not stop, even when interrupted · 它没有停下，中断也无效"
+OVER = "the notebook's time was over · 整本笔记本的时间已用完"
+SLOW = "it did not stop in time and was interrupted · 它没有在限定时间内停下，已被中断"
 NOT_RUN = "NotRun"  # the error of a cell that this file stopped; the table of `tools.grade` shows it
 
 
@@ -32,7 +36,7 @@ class ExecuteAll(Execute):
                 return super().preprocess(nb, resources, km)
             except (DeadKernelError, CellTimeoutError) as error:
                 died = isinstance(error, DeadKernelError)
-                self.lost[self.current] = "the kernel died here" if died else "it did not stop, even when interrupted"
+                self.lost[self.current] = DIED if died else DEAF
                 self.log.error("Cell %d left out: %s", self.current, self.lost[self.current])
 
     def seconds(self, cell):
@@ -41,9 +45,13 @@ class ExecuteAll(Execute):
 
     def preprocess_cell(self, cell, resources, index):
         self.current, self.printed = index, 0
-        why = self.lost.get(index) or ("the notebook's time was over" if time.monotonic() > self.end else None)
+        why = self.lost.get(index) or (OVER if time.monotonic() > self.end else None)
         if why is None or cell.cell_type != "code":
-            return super().preprocess_cell(cell, resources, index)
+            cell, resources = super().preprocess_cell(cell, resources, index)
+            for out in cell.get("outputs", []):
+                if out.output_type == "error" and out.ename == "CellTimeoutError":
+                    out.evalue, out.traceback = SLOW, [f"{NOT_RUN}: {SLOW}"]
+            return cell, resources
         cell.outputs = [new_output("error", ename=NOT_RUN, evalue=why, traceback=[f"{NOT_RUN}: {why}"])]
         return cell, resources
 

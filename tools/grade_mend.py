@@ -181,7 +181,8 @@ def missing(nb, release):
         elif {"setup", "settings"} & set(tags):
             if like(nb, wanted) is not None:
                 continue
-            notes.append(f"{LOOK}the {tags[0]} cell was deleted and is put back, with no name of a student in it")
+            look, nameless = (LOOK, ", with no name of a student in it") if "settings" in tags else ("", "")
+            notes.append(f"{look}the {tags[0]} cell was deleted and is put back{nameless}")
         else:
             continue
         before = last(p for c in release.cells[:at] if (p := partner(nb, c)) is not None)

@@ -33,7 +33,7 @@ class _NoNumbers(Exception):
     """An answer returned something that is not made of numbers."""
 
 
-def check(name: str, answer: Callable | Any, student: str | None = None) -> None:
+def check(name: str, answer: Callable | Any, student: str | int | None = None) -> None:
     """Print one line if the answer is right; raise with an explanation if it is not.
 
     Args:
@@ -45,7 +45,7 @@ def check(name: str, answer: Callable | Any, student: str | None = None) -> None
 
     Raises:
         CheckFailed: an ``AssertionError``, if the answer is not right on every input.
-        ValueError: on an exercise that does not exist, or a ``student`` that is not text.
+        ValueError: on an exercise that does not exist, or a ``student`` that is neither text nor a whole number.
 
     Example:
         >>> check("vae-gaussian-kl", lambda mu, sigma: 0.5 * (mu**2 + sigma**2 - 1 - 2 * sigma.log()).sum(-1))
@@ -63,7 +63,7 @@ def check(name: str, answer: Callable | Any, student: str | None = None) -> None
     print(f"{name}: right · 正确 ({len(cases)}/{len(cases)})")
 
 
-def numbers(name: str, student: str | None = None) -> dict[str, Tensor]:
+def numbers(name: str, student: str | int | None = None) -> dict[str, Tensor]:
     """The first input of an exercise, which is the one that a question on paper is about.
 
     Example:
@@ -80,10 +80,10 @@ def _find(name: str) -> Exercise:
     return EXERCISES[name]
 
 
-def _normal(student: str | None) -> str:
-    if not isinstance(student, str | None):
-        raise ValueError(f"student must be text, got {student!r}\nstudent 应为文字，得到 {student!r}")
-    return " ".join((student or "").split()).casefold()
+def _normal(student: str | int | None) -> str:
+    if isinstance(student, bool) or not isinstance(student, str | int | None):
+        raise ValueError(f"student must be text or a whole number, got {student!r}\nstudent 应为文字或整数，得到 {student!r}")
+    return " ".join(str("" if student is None else student).split()).casefold()
 
 
 def _tensors(case: dict[str, Numbers]) -> dict[str, Tensor]:

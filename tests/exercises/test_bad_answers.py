@@ -248,11 +248,17 @@ def test_an_unknown_name_lists_the_known_ones(call):
     assert all(name in str(failure.value) for name in EXERCISES) and "没有练习" in str(failure.value)
 
 
-@pytest.mark.parametrize("student", [17, ["Ada"], EqualToAll()])
-def test_a_student_is_text(student):
-    with pytest.raises(ValueError, match="student must be text") as failure:
+@pytest.mark.parametrize("student", [1.5, True, ["Ada"], EqualToAll()])
+def test_a_student_is_text_or_a_whole_number(student):
+    with pytest.raises(ValueError, match="student must be text or a whole number") as failure:
         check(NAME, right, student)
-    assert "应为文字" in str(failure.value)
+    assert "应为文字或整数" in str(failure.value)
+
+
+def test_a_student_number_is_the_same_with_and_without_quotes():
+    with_quotes, without = numbers("vae-mean-field", "20261121"), numbers("vae-mean-field", 20261121)
+    assert all(torch.equal(with_quotes[key], without[key]) for key in with_quotes)
+    assert not torch.equal(without["P"], numbers("vae-mean-field", 0)["P"])
 
 
 # --- numbers that belong to a student ------------------------------------------------------------------

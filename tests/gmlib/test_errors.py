@@ -121,7 +121,7 @@ CASES = {
     "step must be a step that train yielded, got 3": lambda: checkpoint.save("run", 3),
     "parts must name each torch.Generator": lambda: checkpoint.load("run"),
     "there is no exercise 'vae-kl'": lambda: exercises.check("vae-kl", abs),
-    "student must be text, got 3": lambda: exercises.numbers("vae-mean-field", 3),
+    "student must be text or a whole number, got 3.0": lambda: exercises.numbers("vae-mean-field", 3.0),
     "x must have shape (N, 64)": lambda: plot.images(torch.zeros(3, 63), 8, 2),
     "sigma must have shape (..., 2)": lambda: vae.kl_to_standard_normal(torch.zeros(2), torch.ones(3)),
     "sigma must be positive and finite": lambda: vae.kl_to_standard_normal(torch.zeros(2), -torch.ones(2)),

@@ -141,7 +141,8 @@ def notebooks_of(stub, right):
         "chen": (answered(good, LIBRARY), (2, 2, 3), []),
         "dora": (answered(good, WRONG), (0, 0, 0), ["no half", "variance for standard deviation", "mean of the logarithms"]),
         "emil-syntax": (answered(good, kl("    return (mu")), (0, 2, 3), ["! vae-gaussian-kl", "SyntaxError"]),
-        "fay-endless": (answered(good, kl("    while True: pass")), (0, 2, 3), ["! vae-gaussian-kl: it did not stop in time"]),
+        "fay-endless": (answered(good, kl("    while True: pass"), {DRAW: RIGHT[DRAW] + "\nexit()"}), (0, 2, 3),
+                        ["! vae-gaussian-kl: it did not stop in time"]),
         "gus-stubborn": (answered(good, kl(f"    {DEAF.strip().replace(chr(10), '; ')}\n    while True: pass")), (0, 2, 3),
                          ["! vae-gaussian-kl", "even when interrupted"]),
         "hana-killed": (answered(good, kl("    import os\n    os._exit(1)")), (0, 2, 3), ["! vae-gaussian-kl", "the kernel died"]),
@@ -281,6 +282,18 @@ def test_a_zero_that_may_be_none_wants_a_look():
     assert look and text == "the check could not run: NameError: no f, after SyntaxError: bad"
 
 
+def test_an_answer_cannot_read_the_instructors_variables(monkeypatch):
+    monkeypatch.setenv("SOME_API_KEY", "secret")
+    environment = grade.environment()
+    assert "secret" not in environment.values() and {"HOME", "PATH", "OMP_NUM_THREADS"} <= environment.keys()
+
+
+@pytest.mark.parametrize("name, told", [("ada_7_vae.ipynb", []), ("mine.ipynb", ["the file was called mine.ipynb"])])
+def test_a_platforms_name_of_a_file_is_no_news(tmp_path, name, told):
+    hand_in(tmp_path, "ada", name, nbformat.writes(STUB_NB).encode())
+    assert grade.choose(tmp_path / "submitted/ada/vae", "vae", STUB_NB)[1] == told
+
+
 # --- through nbgrader, as the guide says ----------------------------------------------------------------------
 
 NBGRADED = ("dora", "fay-endless", "gus-stubborn")
@@ -355,7 +368,7 @@ def test_points_by_hand_are_kept_within_what_the_cell_has(graded, capsys):
     grade_by_hand.give(course, "vae", "fay-endless", f"{KL}-check", "1", "Nearly · 差一点")
     assert "1 of 2" in capsys.readouterr().out
     assert "fay-endless" not in grade_table.table(course, "vae")  # somebody has looked
-    for call in ((f"{KL}-check", "3"), (f"{KL}-check", "-1"), ("no-such-cell", "1")):
+    for call in ((f"{KL}-check", "3"), (f"{KL}-check", "-1"), (f"{KL}-check", "five"), ("no-such-cell", "1")):
         with pytest.raises(SystemExit):
             grade_by_hand.give(course, "vae", "fay-endless", *call)
     with pytest.raises(SystemExit, match="nothing by sami-half"):
