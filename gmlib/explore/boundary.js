@@ -167,15 +167,15 @@ function verdict(posterior, share) {
   const words = (q, more) => ((sign, number) => `${sign === "=" ? "" : more} ${number}`)(...percent(q));
   const [en, zh] = sure
     ? [`The classifier is${words(p, " over")} sure of class ${k}`, `分类器有${words(p, "超过")} 的把握判为类别 ${k}`]
-    : [`The classifier gives class ${k}${words(p)}`, `分类器给类别 ${k} 的概率为${words(p)}`];
+    : [`The classifier gives class ${k} a probability of${words(p)}`, `分类器给类别 ${k} 的概率为${words(p)}`];
   if (share >= SHARE) {
-    return [`${en}, and x is like the model’s draws:${words(share, " over")} have no higher density.`,
+    return [`${en}, and x is like the model’s draws:${words(share, " over")} of them have a density as low or lower.`,
       `${zh}，x 也与模型的样本相仿：${words(share, "超过").trim()} 的样本密度不高于它。`];
   }
   const [yet, but] = sure ? ["yet", "但"] : ["and", "而"];
   return share >= 1e-4
     ? [`${en}, ${yet} x is unusual: only${words(share)} of the model’s draws have so low a density.`,
-      `${zh}，${but} x 并不寻常：只有${words(share)} 的样本密度这样低。`]
+      `${zh}，${but} x 很不寻常：只有${words(share)} 的样本密度这样低。`]
     : [`${en}, ${yet} x is unlike the model’s draws: under 0.01% have so low a density.`,
       `${zh}，${but} x 不像模型的样本：密度这样低的样本不足 0.01%。`];
 }

@@ -129,12 +129,12 @@ def test_the_boundary_is_named_and_the_verdict_fits_the_numbers(show):
 
 
 VERDICTS = {  # in the first state; the numbers are SciPy's: 0.6 and 0.525; 0.99983 and 0.00067; 1 - 1e-11
-    (-0.1, -0.1054651): ["The classifier gives class 1 60.0%, and x is like the model’s draws:"
-                         " 52.5% have no higher density.",
+    (-0.1, -0.1054651): ["The classifier gives class 1 a probability of 60.0%, and x is like the model’s"
+                         " draws: 52.5% of them have a density as low or lower.",
                          "分类器给类别 1 的概率为 60.0%，x 也与模型的样本相仿：52.5% 的样本密度不高于它。"],
     (-1.5, -4.2): ["The classifier is 99.98% sure of class 1, yet x is unusual:"
                    " only 0.07% of the model’s draws have so low a density.",
-                   "分类器有 99.98% 的把握判为类别 1，但 x 并不寻常：只有 0.07% 的样本密度这样低。"],
+                   "分类器有 99.98% 的把握判为类别 1，但 x 很不寻常：只有 0.07% 的样本密度这样低。"],
     (6.5, 5.5): ["The classifier is over 99.9999% sure of class 2, yet x is unlike the model’s draws:"
                  " under 0.01% have so low a density.",
                  "分类器有超过 99.9999% 的把握判为类别 2，但 x 不像模型的样本：密度这样低的样本不足 0.01%。"],
