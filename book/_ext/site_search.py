@@ -50,6 +50,8 @@ def sections(html: str) -> list[list[str]]:
                 heads = section and child.name in HEADINGS
                 own = () if "bi-keep" in child.get("class", ()) else LANGUAGES.get(child.get("lang"), ())
                 read(child, section, section.title if heads else into, own or languages)
+                for language in languages if child.name == "tr" else ():
+                    into[language] += "; "
 
     read(BeautifulSoup(html, "html.parser", parse_only=SoupStrainer("article")), None, {"en": "", "zh": ""}, ("en", "zh"))
     return [section.row() for section in found]

@@ -74,6 +74,8 @@
     const text = section.text[lang];
     const first = Math.min(...words.map((word) => text.search(word)).filter((at) => at >= 0), text.length);
     let start = first === text.length ? 0 : Math.max(0, first - LIMIT.before), end = Math.min(text.length, start + LIMIT.length);
+    const row = text.lastIndexOf("; ", first);  // of a table, or a clause
+    if (row > start) start = row + 2;
     while (start > 0 && /[\p{Script=Latin}\d]/u.test(text[start - 1]) && start > first - 2 * LIMIT.before) start--;
     while (end < text.length && /[\p{Script=Latin}\d]/u.test(text[end])) end++;
     const opened = (at) => text.lastIndexOf("\\(", at - 1) > text.lastIndexOf("\\)", at - 2);
