@@ -1,4 +1,4 @@
-"""The exercise notebooks: students get no solution, the stub gets the friendly message, nbgrader grades them."""
+"""The exercise notebooks: students get no solution, an answer not begun gets the friendly message, nbgrader grades them."""
 
 import copy
 import os
@@ -158,16 +158,21 @@ def hand_in(slug, student, answers):
     return nb
 
 
+def untouched(slug):
+    """The exercise whose stub is handed in as it was."""
+    return next(name for name in exercises(slug) if name not in {*MISTAKES[slug].WRONG, MISTAKES[slug].CHEATED[0]})
+
+
 def handed_in(slug):
-    """What the instructor holds and what three hand in: all right, nothing, and some of it wrong."""
+    """What the instructor holds and what two hand in: all right; some of it wrong, and one answer not begun."""
     right = {name: c.source for name, c in cells(prepare(slug, source(slug)), solution=True).items()}
     cheated, answer = MISTAKES[slug].CHEATED
     mixed = {name: right[name] for name in exercises(slug)} | {cheated: answer + CHEAT}  # and no project
+    del mixed[untouched(slug)]
     mixed |= {name: answer for name, (answer, *_) in MISTAKES[slug].WRONG.items()}
     return {
         "source": prepare(slug, source(slug)),
         "submitted/right": hand_in(slug, "Ada Lovelace", right),
-        "submitted/stub": hand_in(slug, "", {}),
         "submitted/mixed": hand_in(slug, "Emmy", mixed),
     }
 
@@ -201,12 +206,11 @@ def scores(course):
 
 @pytest.mark.slow
 @each_chapter
-def test_solutions_get_full_marks_and_the_stub_none(course, slug):
+def test_solutions_get_full_marks(course, slug):
     graded = cells(source(slug), grade=True, solution=False)
     full = {name.removesuffix("-check"): settings(c)["points"] for name, c in graded.items()}
-    marks = scores(course)
-    assert {name: marks["right"][name] for name in full} == full
-    assert {name: marks["stub"][name] for name in full} == dict.fromkeys(full, 0)
+    marks = scores(course)["right"]
+    assert {name: marks[name] for name in full} == full
 
 
 @pytest.mark.slow
@@ -216,8 +220,8 @@ def test_wrong_answers_lose_their_points_and_get_the_right_feedback(course, slug
     marks = scores(course)["mixed"]
     assert len(wrong) >= 3
     # the cheat passes the check that it sees, and not the hidden one
-    assert {name for name in exercises(slug) if marks[name] == 0} == {*wrong, cheated}
+    assert {name for name in exercises(slug) if marks[name] == 0} == {*wrong, cheated, untouched(slug)}
     graded = cells(nbformat.read(course / f"autograded/mixed/ex/{slug}.ipynb", as_version=4), grade=True, solution=False)
-    for name, (_, en, zh) in wrong.items():
+    for name, (_, en, zh) in (wrong | {untouched(slug): ("", "There is no answer here yet.", "这里还没有作答。")}).items():
         shown = str(graded[f"{name}-check"].outputs)
         assert en in shown and zh in shown and "checker.py" not in shown

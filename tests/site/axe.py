@@ -121,9 +121,9 @@ class Audit:
         for look in LOOKS:
             self.set(*look)
             self.texts += self.page.evaluate("(look) => styles.choose(look)", str(look))
-        chosen = self.page.evaluate("styles.chosen.map(({ name }) => name)")
+        chosen = dict(self.page.evaluate("styles.chosen.map(({ name, look }) => [name, look])"))
         self.page.evaluate("styles.thin(true)")
-        for look in LOOKS:
+        for look in (look for look in LOOKS if str(look) in chosen.values()):
             self.set(*look)
             problems, decided = self.page.evaluate("([look, rules]) => styles.run(look, rules)", [str(look), COLOURS])
             found[" ".join(map(str, look))] = problems
