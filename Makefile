@@ -27,8 +27,8 @@ help:  ## this list
 book: $(built)  ## build the site into _build/html (1 minute; warnings are errors)
 	@echo "The site is in $(site); 'make serve' shows it."
 
-test: $(installed)  ## run every test (under 10 minutes; builds the site first if it is not up to date)
-	@echo "Running all tests: under 10 minutes on two idle cores."
+test: $(installed)  ## run every test (about 10 minutes; builds the site first if it is not up to date)
+	@echo "Running all tests: about 10 minutes on two idle cores."
 	@$(py) -m tools.run_tests
 
 serve: $(built)  ## show the built site on a port of this machine (PORT=8000)
