@@ -45,18 +45,17 @@ class JoinChineseLines(SphinxTransform):
     def apply(self, **kwargs) -> None:
         for text in list(self.document.findall(nodes.Text)):
             if not isinstance(text.parent, VERBATIM):
-                joined = join_lines(text)
-                if joined != text:
-                    text.parent.replace(text, nodes.Text(joined))
+                # not index(), which takes an equal text for it
+                i = next(i for i, sibling in enumerate(text.parent.children) if sibling is text)
+                text.parent[i] = nodes.Text(joined(text.parent.children, i))
 
 
-def join_lines(text: nodes.Text) -> str:
-    """The text without those line breaks and spaces; what stands there may be a neighbour's."""
-    siblings, i = text.parent.children, text.parent.index(text)
+def joined(siblings: list[nodes.Node], i: int) -> str:
+    """A text without those line breaks and spaces; what stands before and after them may be a neighbour's."""
     before = siblings[i - 1].astext()[-1:] if i else ""
-    after = siblings[i + 1].astext()[:1] if i + 1 < len(siblings) else ""
-    joined = NO_SPACE.sub("", before + text + after)
-    return joined[len(before):len(joined) - len(after)]
+    after = siblings[i + 1].astext()[:1].strip() if i + 1 < len(siblings) else ""
+    text = NO_SPACE.sub("", before + siblings[i] + after)
+    return text[len(before):len(text) - len(after)]
 
 
 def use_bilingual_templates(app: Sphinx, config) -> None:
