@@ -101,9 +101,10 @@ def row(gradebook, course, assignment, student, graded):
     grades = {g.name: g for n in submission.notebooks for g in n.grades}
     look += [f"{g.name}: the points given by hand are older than the last run" for g in grades.values()
              if g.needs_manual_grade and g.manual_score is not None]  # fmt: skip
-    decided = {name.removesuffix("-check") for name, g in grades.items() if g.manual_score is not None and not g.needs_manual_grade}
-    notes += [text for text in look if text.partition(":")[0].removesuffix("-check") in decided]
-    look = [text for text in look if text not in notes]
+    by_hand = [g for g in grades.values() if g.manual_score is not None and not g.needs_manual_grade]
+    decided = {g.name.removesuffix("-check") for g in by_hand}
+    settled = [text for text in look if text.partition(":")[0].removesuffix("-check") in decided]
+    notes, look = notes + settled, [text for text in look if text not in settled]
     said = verdicts(course, assignment, student)
     points, grouped = {}, {}
     for notebook, name, _, by_hand in graded:

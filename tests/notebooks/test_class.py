@@ -21,6 +21,8 @@ from traitlets.config import Config
 from tools import grade, grade_by_hand, grade_mend, grade_table
 from tools.assignments import STUB, TEXT_STUB, students_version
 from tools.common import EXERCISES, ROOT
+from tools.grade_execute import DEAF as STUBBORN
+from tools.grade_execute import SLOW
 
 KL, DRAW, BOUND, TEXT = "vae-gaussian-kl", "vae-reparameterise", "vae-importance-bound", "vae-project-text"
 POINTS = {f"{KL}-check": 2, f"{DRAW}-check": 2, f"{BOUND}-check": 3}
@@ -365,6 +367,9 @@ def test_nothing_handed_in_is_changed_and_nothing_is_run_twice(graded):
 @pytest.mark.filterwarnings("ignore")  # nbgrader's own, about its database
 def test_points_by_hand_are_kept_within_what_the_cell_has(graded, capsys):
     course, _ = graded
+    record = course / "grading/vae/fay-endless.json"  # as if her answer had not been found either
+    record.write_text(record.read_text().replace('"notes": [', f'"notes": ["! {KL}: no cell with an answer"'))
+    assert "fay-endless" in grade_table.table(course, "vae")
     grade_by_hand.give(course, "vae", "fay-endless", f"{KL}-check", "1", "Nearly · 差一点")
     assert "1 of 2" in capsys.readouterr().out
     assert "fay-endless" not in grade_table.table(course, "vae")  # somebody has looked
@@ -373,6 +378,14 @@ def test_points_by_hand_are_kept_within_what_the_cell_has(graded, capsys):
             grade_by_hand.give(course, "vae", "fay-endless", *call)
     with pytest.raises(SystemExit, match="nothing by sami-half"):
         grade_by_hand.give(course, "vae", "sami-half", f"{KL}-check", "1")
+
+
+@pytest.mark.slow
+def test_an_answer_that_was_stopped_is_told_so_in_both_languages(graded):
+    course, _ = graded
+    for student, words in (("fay-endless", SLOW), ("gus-stubborn", STUBBORN)):
+        shown = (course / "autograded" / student / "vae/vae.ipynb").read_text(encoding="utf-8")
+        assert words in shown and any("一" <= letter <= "鿿" for letter in words)
 
 
 @pytest.mark.slow
