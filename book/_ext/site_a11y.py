@@ -15,8 +15,9 @@ REMOVED = ("#pst-header > *, #jb-print-docs-body, #ethical-ad-placement, .pst-as
            " script[type='text/x-thebe-config'], script[src*='scripts/fontawesome.js'],"
            " link[rel='preload'], .citation > .label,"
            " script[src$='searchtools.js'], script[src$='language_data.js'], script[src$='searchindex.js']")
-WITHOUT_SCRIPT = """<noscript><div class="admonition note"><p lang="en">This site chooses the language, sets the formulas and searches
-with JavaScript, which is off: both languages show, formulas are in TeX, and figures stand still.</p>
+WITHOUT_SCRIPT = """<noscript><div class="admonition note">
+<p lang="en">This site chooses the language, sets the formulas and searches with JavaScript, which is off: both languages show,
+formulas are in TeX, and figures stand still.</p>
 <p lang="zh-Hans">本站用 JavaScript 切换语言、排版公式、搜索全书。它现在没有开启，所以两种语言同时显示，公式以 TeX 源码显示，图也不能操作。</p></div></noscript>"""
 CLOSING = re.compile(r"^[,.;:!?)\]，。；：！？、）」』”’》]+")
 OPENING = re.compile(r"[(\[（「『“‘《]$")

@@ -64,18 +64,19 @@
     return made;
   };
 
-  const pair = ({ en, zh }) => en === zh ? [en]
-    : [element("span", { lang: "en" }, en), element("span", { className: "bi-sep" }, " · "), element("span", { lang: "zh-Hans" }, zh)];
+  const pair = ({ en, zh }) => en === zh ? [en] : [element("span", { lang: "en" }, en),
+    element("span", { className: "bi-sep" }, " · "), element("span", { lang: "zh-Hans" }, zh)];
 
   // In the reader's language, or in the other one where only that holds the words.
   function excerpt(section, words) {
     const order = language() === "zh" ? ["zh", "en"] : ["en", "zh"];
     const lang = order.find((l) => words.some((word) => count(section.text[l], word))) ?? order[0];
     const text = section.text[lang];
-    const first = Math.min(...words.map((word) => text.search(word)).filter((at) => at >= 0), text.length);
-    let start = first === text.length ? 0 : Math.max(0, first - LIMIT.before), end = Math.min(text.length, start + LIMIT.length);
+    const hits = words.map((word) => text.search(word)).filter((at) => at >= 0);
+    const first = hits.length ? Math.min(...hits) : 0;  // the words may all stand in the title
     const row = text.lastIndexOf("; ", first);  // of a table, or a clause
-    if (row > start) start = row + 2;
+    let start = Math.max(0, first - LIMIT.before, row + 2 <= first ? row + 2 : 0);
+    let end = Math.min(text.length, start + LIMIT.length);
     while (start > 0 && /[\p{Script=Latin}\d]/u.test(text[start - 1]) && start > first - 2 * LIMIT.before) start--;
     while (end < text.length && /[\p{Script=Latin}\d]/u.test(text[end])) end++;
     const opened = (at) => text.lastIndexOf("\\(", at - 1) > text.lastIndexOf("\\)", at - 2);

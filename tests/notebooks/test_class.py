@@ -137,14 +137,14 @@ def in_the_check(nb, stub):
 def notebooks_of(stub, right):
     """Of each student: the notebook, the points of the three checks, and words that have to be in the table."""
     good = answered(stub, right)
+    exits = {DRAW: RIGHT[DRAW] + "\nexit()", BOUND: "import time\ntime.sleep(2)\n" + RIGHT[BOUND]}  # time for a kernel to end
     return {
         "ada": (good, (2, 2, 3), []),
         "bela": (answered(good, LOOPS), (2, 2, 3), []),
         "chen": (answered(good, LIBRARY), (2, 2, 3), []),
         "dora": (answered(good, WRONG), (0, 0, 0), ["no half", "variance for standard deviation", "mean of the logarithms"]),
         "emil-syntax": (answered(good, kl("    return (mu")), (0, 2, 3), ["! vae-gaussian-kl", "SyntaxError"]),
-        "fay-endless": (answered(good, kl("    while True: pass"), {DRAW: RIGHT[DRAW] + "\nexit()"}), (0, 2, 3),
-                        ["! vae-gaussian-kl: it did not stop in time"]),
+        "fay-endless": (answered(good, kl("    while True: pass"), exits), (0, 2, 3), ["! vae-gaussian-kl: it did not stop in time"]),
         "gus-stubborn": (answered(good, kl(f"    {DEAF.strip().replace(chr(10), '; ')}\n    while True: pass")), (0, 2, 3),
                          ["! vae-gaussian-kl", "even when interrupted"]),
         "hana-killed": (answered(good, kl("    import os\n    os._exit(1)")), (0, 2, 3), ["! vae-gaussian-kl", "the kernel died"]),

@@ -160,6 +160,16 @@ def test_results_speak_the_readers_language(search, sample):
     assert "训练时最大化一个下界" in summary.inner_text() and "Training" not in summary.inner_text()
 
 
+def test_excerpt_of_a_title_alone_begins_with_its_text(search, sample):
+    """Also where the text holds what ends a row."""
+    (_, _, places), = (entry for entry in index(sample) if entry[0] == "book/blocks")
+    title, _, text, _ = next(place[1:] for place in places if place[0] == "tables-and-figures")
+    assert "; " in text and title not in text
+    search(sample, title)
+    shown = search.tab.page.locator("#search-results li p").first.inner_text()
+    assert shown.startswith(text[:20]), shown
+
+
 def test_heading_is_found_by_either_half(search, sample):
     for words in ("Tables and figures", "表与图"):
         assert search(sample, words)[0] == "book/blocks.html#tables-and-figures"
