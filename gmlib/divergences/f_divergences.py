@@ -96,7 +96,7 @@ def f_divergence(p: Tensor, q: Tensor, d: FDivergence) -> Tensor:
     inside = (q > 0).expand(torch.broadcast_shapes(p.shape, q.shape))
     terms = q * d.f(p / torch.where(q > 0, q, 1.0))
     beyond = torch.where(p > 0, d.slope * torch.where(p > 0, p, 1.0), 0.0)
-    return torch.where(inside, terms, beyond).sum(-1)
+    return torch.where(inside, terms, beyond).sum(-1)  # eq-divergences-f
 
 
 def fenchel_bound(T_p: Tensor, T_q: Tensor, d: FDivergence, p: Tensor | None = None, q: Tensor | None = None) -> Tensor:
@@ -124,7 +124,7 @@ def fenchel_bound(T_p: Tensor, T_q: Tensor, d: FDivergence, p: Tensor | None = N
     """
     check_batch(T_p, "T_p")
     check_batch(T_q, "T_q")
-    return _mean(T_p, p, "p") - _mean(d.conjugate(T_q), q, "q")
+    return _mean(T_p, p, "p") - _mean(d.conjugate(T_q), q, "q")  # eq-divergences-fenchel
 
 
 def donsker_varadhan(T_p: Tensor, T_q: Tensor, p: Tensor | None = None, q: Tensor | None = None) -> Tensor:
@@ -150,7 +150,7 @@ def donsker_varadhan(T_p: Tensor, T_q: Tensor, p: Tensor | None = None, q: Tenso
     check_batch(T_p, "T_p")
     check_batch(T_q, "T_q")
     weights = torch.full_like(T_q, 1 / T_q.shape[-1]) if q is None else check_law(q, "q", T_q.shape[-1])
-    return _mean(T_p, p, "p") - (T_q + weights.log()).logsumexp(-1)
+    return _mean(T_p, p, "p") - (T_q + weights.log()).logsumexp(-1)  # eq-divergences-donsker
 
 
 def _mean(values: Tensor, weights: Tensor | None, name: str) -> Tensor:

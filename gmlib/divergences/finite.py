@@ -42,7 +42,7 @@ def kl(p: Tensor, q: Tensor) -> Tensor:
     Raises:
         ValueError: if one of them is no law, or on shapes that do not fit.
 
-    Source: Kullback and Leibler 1951.
+    Source: Kullback and Leibler 1951; in the book eq-divergences-kl.
 
     Example:
         >>> coin, sure = torch.tensor([0.5, 0.5]), torch.tensor([1.0, 0.0])
@@ -50,7 +50,7 @@ def kl(p: Tensor, q: Tensor) -> Tensor:
         (tensor(0.6931), tensor(inf))
     """
     check_pair(p, q)
-    return (torch.xlogy(p, p) - torch.xlogy(p, q)).sum(-1)
+    return (torch.xlogy(p, p) - torch.xlogy(p, q)).sum(-1)  # eq-divergences-kl
 
 
 def js(p: Tensor, q: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ def js(p: Tensor, q: Tensor) -> Tensor:
     Raises:
         ValueError: if one of them is no law, or on shapes that do not fit.
 
-    Source: Endres and Schindelin 2003.
+    Source: Endres and Schindelin 2003; in the book eq-divergences-js.
 
     Example:
         >>> js(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]))
@@ -73,7 +73,7 @@ def js(p: Tensor, q: Tensor) -> Tensor:
     """
     check_pair(p, q)
     m = (p + q) / 2
-    return (kl(p, m) + kl(q, m)) / 2
+    return (kl(p, m) + kl(q, m)) / 2  # eq-divergences-js
 
 
 def total_variation(p: Tensor, q: Tensor) -> Tensor:
@@ -93,7 +93,7 @@ def total_variation(p: Tensor, q: Tensor) -> Tensor:
         tensor(0.3000)
     """
     check_pair(p, q)
-    return (p - q).abs().sum(-1) / 2
+    return (p - q).abs().sum(-1) / 2  # eq-divergences-tv
 
 
 def check_law(p: Tensor, name: str, *event_shape: int) -> Tensor:

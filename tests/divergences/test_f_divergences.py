@@ -34,12 +34,14 @@ def laws():
     return torch.tensor(P, dtype=F64), torch.tensor(Q, dtype=F64)
 
 
+@pytest.mark.equation("eq-divergences-f")
 @by_name
 def test_each_is_its_sum(name):
     expected = sum(map(SUMS[name], P, Q))
     assert dv.f_divergence(*laws(), getattr(dv, name)).item() == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.equation("eq-divergences-f")
 @by_name
 def test_mass_beyond_the_support_costs_the_slope(name):
     """As the limit of ever smaller masses of q."""
@@ -61,11 +63,12 @@ def test_derivative_by_autograd(name):
     torch.testing.assert_close(torch.autograd.grad(d.f(u).sum(), u)[0], d.derivative(u).detach(), **close)
 
 
+@pytest.mark.equation("eq-divergences-conjugate")
 @by_name
 def test_conjugate_by_a_search_over_u(name):
     d = getattr(dv, name)
     end = min(d.slope, 1.3)
-    for t in (end - 3.1, end - 1.2, end - 0.45, end - 0.13):
+    for t in (end - 3.1, end - 1.2, end - 0.45, end - 0.13, -2.6):
         found = minimize_scalar(lambda u, t=t: (d.f(torch.tensor(u, dtype=F64)) - t * u).item(), bounds=(1e-12, 60),
                                 method="bounded", options={"xatol": 1e-10})
         assert d.conjugate(torch.tensor(t, dtype=F64)).item() == pytest.approx(-found.fun, abs=1e-7), t
@@ -88,6 +91,7 @@ def test_tv_is_bounded_above_only():
     assert dv.TV.conjugate(t).tolist() == [-0.5, -0.3, 0.5, math.inf]
 
 
+@pytest.mark.equation("eq-divergences-fenchel", "eq-divergences-f-optimal")
 @by_name
 def test_bound_is_tight_at_the_derivative_and_below_elsewhere(name, generator):
     p, q = laws()
@@ -99,6 +103,7 @@ def test_bound_is_tight_at_the_derivative_and_below_elsewhere(name, generator):
     assert dv.fenchel_bound(other, other, d, p, q).min() < exact - 1e-4
 
 
+@pytest.mark.equation("eq-divergences-fenchel", "eq-divergences-donsker")
 def test_values_at_one_function():
     """By hand: E_p[T] - E_q[exp(T - 1)], and the tighter bound of Donsker and Varadhan."""
     p, q, T = (torch.tensor(v, dtype=F64) for v in ([0.2, 0.5, 0.3], [0.45, 0.15, 0.4], [0.7, 1.4, -0.2]))

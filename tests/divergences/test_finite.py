@@ -20,6 +20,7 @@ def pair(generator):
     return [torch.rand(4, 6, generator=generator, dtype=F64).pow(2).softmax(-1) for _ in range(2)]
 
 
+@pytest.mark.equation("eq-divergences-kl")
 def test_entropy_and_kl_equal_scipys(pair):
     p, q = pair
     torch.testing.assert_close(dv.entropy(p), torch.tensor(scipy_entropy(p, axis=-1)), **close)
@@ -27,11 +28,13 @@ def test_entropy_and_kl_equal_scipys(pair):
     assert ((dv.kl(p, q) - dv.kl(q, p)).abs() > 1e-4).all()
 
 
+@pytest.mark.equation("eq-divergences-js")
 def test_js_equals_the_square_of_scipys_root(pair):
     p, q = pair
     torch.testing.assert_close(dv.js(p, q), torch.tensor(jensenshannon(p, q, axis=-1) ** 2), **close)
 
 
+@pytest.mark.equation("eq-divergences-tv")
 def test_total_variation_is_the_largest_difference_of_an_event(pair):
     p, q = pair
     events = torch.tensor(list(product((0.0, 1.0), repeat=6)), dtype=F64)
