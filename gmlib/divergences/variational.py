@@ -35,7 +35,7 @@ def functional_derivative(F: Callable[[Tensor], Tensor], p: Tensor, width: Tenso
     value = F(p)
     if value.numel() != 1:
         raise ValueError(f"F must give one number, got shape {tuple(value.shape)}")
-    return torch.autograd.grad(value.reshape(()), p)[0] / width
+    return torch.autograd.grad(value.reshape(()), p)[0] / width  # eq-divergences-derivative
 
 
 class MaxEntropy(NamedTuple):
@@ -96,7 +96,7 @@ def max_entropy(statistics: Tensor, moments: Tensor, width: Tensor | float, max_
         if info or not decrease.isfinite():
             break
         if decrease < 1e-26 if s.dtype == torch.float64 else decrease < 1e-12:
-            p = (lam @ s - 1).exp()
+            p = (lam @ s - 1).exp()  # eq-divergences-stationary
             return MaxEntropy(p, lam / scale, -(w * torch.xlogy(p, p)).sum())
         lam = lam - _length(lam, step, s, m, w, decrease) * step
     raise ValueError(f"no density on this grid was found with the moments {moments.tolist()}")

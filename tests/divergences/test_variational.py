@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from scipy import integrate, optimize
+from scipy import integrate, optimize, stats
 
 from gmlib import divergences as dv
 
@@ -18,6 +18,7 @@ def grid(low, high, n):
     return low + width * (torch.arange(n, dtype=F64) + 0.5), width
 
 
+@pytest.mark.equation("eq-divergences-derivative", "eq-divergences-derivative-entropy")
 def test_derivative_is_the_slope_along_every_change(generator):
     """d/de F[p + e h] at e = 0 equals the integral of h times the derivative."""
     x, width = grid(-2.0, 3.0, 60)
@@ -28,6 +29,8 @@ def test_derivative_is_the_slope_along_every_change(generator):
 
     delta = dv.functional_derivative(F, p, width)
     torch.testing.assert_close(delta, 2 * p * x.cos() + p.log() + 1, **close)
+    torch.testing.assert_close(dv.functional_derivative(lambda p: -width * (p * p.log()).sum(), p, width), -p.log() - 1, **close)
+    torch.testing.assert_close(dv.functional_derivative(lambda p: width * (p * x.cos()).sum(), p, width), x.cos(), **close)
     slope = (F(p + 1e-5 * h) - F(p - 1e-5 * h)) / 2e-5
     assert (width * h * delta).sum().item() == pytest.approx(slope.item(), abs=1e-6)
 
@@ -38,6 +41,7 @@ def test_cells_of_different_width():
     torch.testing.assert_close(dv.functional_derivative(lambda p: (width * p**3).sum(), p, width), 3 * p**2, **close)
 
 
+@pytest.mark.equation("eq-divergences-multipliers", "eq-divergences-stationary")
 @pytest.mark.parametrize("mu, sigma", [(0.7, 1.3), (-1.9, 0.6)])
 def test_mean_and_variance_give_the_gaussian_and_its_multipliers(mu, sigma):
     x = torch.linspace(mu - 10 * sigma, mu + 10 * sigma, 201, dtype=F64)
@@ -60,6 +64,7 @@ def test_a_mean_alone_gives_the_exponential_of_an_interval():
     assert found.multipliers[1].item() == pytest.approx(-rate, abs=1e-5)
 
 
+@pytest.mark.equation("eq-divergences-exponential")
 def test_no_moment_gives_the_uniform_law():
     _, width = grid(-1.0, 1.7, 90)
     found = dv.max_entropy(torch.empty(0, 90, dtype=F64), torch.empty(0, dtype=F64), width)
@@ -73,6 +78,88 @@ def test_the_moments_are_met_by_statistics_of_very_different_size():
     found = dv.max_entropy(s, m, width)
     torch.testing.assert_close(width * (s @ found.p), m, rtol=1e-8, atol=0)
     assert (width * found.p.sum()).item() == pytest.approx(1, abs=1e-9)
+
+
+@pytest.mark.equation("eq-divergences-functional")
+def test_functionals_by_scipys_integrals():
+    """Entropy and a mean of a Gamma law, on a grid and by adaptive quadrature."""
+    law = stats.gamma(2.3, scale=0.7)
+    x, width = grid(0.0, 40.0, 400_000)
+    p = torch.tensor(law.pdf(x))
+    mean = integrate.quad(lambda x: law.pdf(x) * math.log1p(x), 0, 40)[0]
+    assert (-width * torch.xlogy(p, p).sum()).item() == pytest.approx(law.entropy(), abs=1e-7)
+    assert (width * (p * x.log1p()).sum()).item() == pytest.approx(mean, abs=1e-7)
+
+
+@pytest.mark.equation("eq-divergences-lagrangian")
+def test_no_change_raises_the_lagrangian(generator):
+    """At the Gaussian the slope is zero along every change, also along those that break the constraints."""
+    mu, sigma = 0.7, 1.3
+    x = torch.linspace(mu - 12, mu + 12, 241, dtype=F64)
+    width, p = x[1] - x[0], torch.tensor(stats.norm.pdf(x, mu, sigma))
+    l1, l2, l3 = 1 - math.log(sigma * math.sqrt(2 * math.pi)), 0.0, -1 / (2 * sigma**2)
+
+    def Lambda(p):
+        H, mass, mean = -width * torch.xlogy(p, p).sum(), width * p.sum(), width * (x * p).sum()
+        return H + l1 * (mass - 1) + l2 * (mean - mu) + l3 * (width * ((x - mu) ** 2 * p).sum() - sigma**2)
+
+    h = p * torch.randn(8, 241, generator=generator, dtype=F64)
+    for change in h:
+        slope = (Lambda(p + 1e-4 * change) - Lambda(p - 1e-4 * change)) / 2e-4
+        assert abs(slope) < 1e-7 and Lambda(p + 0.3 * change.clamp(min=-p)) < Lambda(p)
+
+
+@pytest.mark.equation("eq-divergences-concave")
+def test_entropy_lies_above_its_chord(generator):
+    p, q = torch.rand(2, 300, 6, generator=generator, dtype=F64).softmax(-1)
+    for s in (0.13, 0.5, 0.71):
+        chord = (1 - s) * dv.entropy(p) + s * dv.entropy(q)
+        assert (dv.entropy((1 - s) * p + s * q) > chord).all()
+
+
+@pytest.mark.equation("eq-divergences-one-line")
+@pytest.mark.parametrize("law", [stats.logistic(0.4, 0.8), stats.laplace(-0.7, 1.1), stats.gumbel_r(0.3, 0.9)])
+def test_what_entropy_lacks_is_a_divergence(law):
+    normal = stats.norm(law.mean(), law.std())
+    kl = integrate.quad(lambda x: law.pdf(x) * (law.logpdf(x) - normal.logpdf(x)), -40, 60, limit=400, points=(-0.7, 0.3))[0]
+    assert normal.entropy() - law.entropy() == pytest.approx(kl, abs=1e-7) and kl > 0.01
+
+
+@pytest.mark.equation("eq-divergences-exponential")
+@pytest.mark.parametrize("law", [stats.gamma(2.3, scale=1 / (2.3 * 0.8)), stats.uniform(0, 2.5), stats.halfnorm(0, 1.25 * math.sqrt(math.pi / 2))])
+def test_the_exponential_is_above_others_of_its_mean(law):
+    """By the same line: the lack is the divergence from r exp(-r x)."""
+    r = 0.8
+    assert law.mean() == pytest.approx(1 / r, abs=1e-12)
+    kl = integrate.quad(lambda x: law.pdf(x) * (law.logpdf(x) - math.log(r) + r * x), 0, law.ppf(1 - 1e-15), limit=300)[0]
+    assert 1 - math.log(r) - law.entropy() == pytest.approx(kl, abs=1e-7) and kl > 0.01
+    assert stats.expon(scale=1 / r).entropy() == pytest.approx(1 - math.log(r), abs=1e-12)
+
+
+@pytest.mark.equation("eq-divergences-no-maximum")
+def test_entropy_has_no_bound_without_the_variance():
+    """On ever longer intervals the greatest entropy with a given mean goes on growing, as log of the length."""
+    gaps = []
+    for L in (10.0, 100.0, 1000.0):
+        x, width = grid(-L, L, 2000)
+        found = dv.max_entropy(x[None], torch.tensor([0.7], dtype=F64), width)
+        assert found.entropy > stats.norm(0.7, L / 8).entropy()
+        gaps.append(math.log(2 * L) - found.entropy.item())
+    assert gaps[0] > gaps[1] > gaps[2] and gaps[2] < 1e-4
+
+
+@pytest.mark.equation("eq-divergences-skewness")
+@pytest.mark.parametrize("k", [0.5, 0.8])
+def test_a_third_moment_is_had_at_the_edge(k):
+    """The gap times L approaches k/2, half as far each time that L doubles."""
+    off = []
+    for L in (32, 64, 128):
+        x = torch.linspace(-L, L, 200 * L + 1, dtype=F64)
+        width = torch.full_like(x, 0.01)
+        width[[0, -1]] /= 2
+        found = dv.max_entropy(torch.stack([x, x**2, x**3]), torch.tensor([0.0, 1.0, k], dtype=F64), width, 2000)
+        off.append(k / 2 - L * (stats.norm.entropy() - found.entropy.item()))
+    assert 0 < off[2] < 0.55 * off[1] < 0.55**2 * off[0] < 0.02
 
 
 x3 = torch.tensor([[0.0, 1.0, 2.0]])
