@@ -37,7 +37,7 @@ def wasserstein2_gaussians(mu: Tensor, Sigma: Tensor, m: Tensor, S: Tensor) -> T
     _square_root(check_batch(S, "S", d, d), "S")
     cross = _square_root(root @ S @ root, "S")
     trace = (Sigma + S - 2 * cross).diagonal(dim1=-2, dim2=-1).sum(-1)
-    return (mu - m).square().sum(-1) + trace.clamp(min=0)
+    return (mu - m).square().sum(-1) + trace.clamp(min=0)  # eq-divergences-w2-gaussians
 
 
 def wasserstein1_normals(mu: Tensor, sigma: Tensor, m: Tensor, s: Tensor) -> Tensor:
@@ -67,7 +67,7 @@ def wasserstein1_normals(mu: Tensor, sigma: Tensor, m: Tensor, s: Tensor) -> Ten
     d, a = (mu - m).abs(), (sigma - s).abs()
     ratio = d / torch.where(a > 0, a, 1.0)
     folded = a * math.sqrt(2 / math.pi) * (-ratio.square() / 2).exp() + d * torch.erf(ratio / math.sqrt(2))
-    return torch.where(a > 0, folded, d)
+    return torch.where(a > 0, folded, d)  # eq-divergences-w1-normals
 
 
 class Regularised(NamedTuple):
@@ -108,7 +108,7 @@ def entropic_normals(sigma: Tensor, s: Tensor, eta: Tensor | float, d: Tensor | 
     for value, name in ((sigma, "sigma"), (s, "s"), (eta, "eta")):
         check_positive(check_batch(value, name) if name != "eta" else value, name)
     both = (sigma * s).square()
-    c = (eta**2 / 16 + both).sqrt() - eta / 4
+    c = (eta**2 / 16 + both).sqrt() - eta / 4  # eq-divergences-entropic-normals
     rest = c * eta / 2  # sigma^2 s^2 - c^2, without its cancellation
     kl = -(rest / both).log() / 2
     entropy = math.log(2 * math.pi * math.e) + rest.log() / 2

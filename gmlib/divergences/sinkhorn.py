@@ -69,7 +69,7 @@ def sinkhorn(
     if error > tolerance:
         raise RuntimeError(_not_there(max_steps, eta))
     log_plan = (f.unsqueeze(-1) + g.unsqueeze(-2) - C) / eta
-    plan = a.unsqueeze(-1) * b.unsqueeze(-2) * log_plan.exp()
+    plan = a.unsqueeze(-1) * b.unsqueeze(-2) * log_plan.exp()  # eq-divergences-plan
     return Entropic((plan * C).sum((-2, -1)), (plan * log_plan).sum((-2, -1)), f, g)
 
 
@@ -107,7 +107,7 @@ def sinkhorn_divergence(
     between = sinkhorn(C, a, b, eta, **options)
     xx = self_transport(cost_matrix(x, x, p), a, eta, **options)
     yy = self_transport(cost_matrix(y, y, p), b, eta, **options)
-    return between.transport + eta * between.kl - (xx + yy) / 2
+    return between.transport + eta * between.kl - (xx + yy) / 2  # eq-divergences-debiased
 
 
 def self_transport(C: Tensor, a: Tensor, eta: float, tolerance: float = 1e-6, max_steps: int = 1000) -> Tensor:
@@ -159,7 +159,7 @@ def _start(C: Tensor, a: Tensor, b: Tensor, eta: float) -> tuple[Tensor, Tensor]
 def _soft_minimum(C: Tensor, w: Tensor, h: Tensor, eta: float, axis: int) -> Tensor:
     """-eta log of the mean under w of exp((h - C) / eta)."""
     along = -2 if axis == -1 else -1
-    return -eta * ((h.unsqueeze(along) - C) / eta + w.log().unsqueeze(along)).logsumexp(axis)
+    return -eta * ((h.unsqueeze(along) - C) / eta + w.log().unsqueeze(along)).logsumexp(axis)  # eq-divergences-sinkhorn
 
 
 def _scale(C, a, b, f, g, eta, tolerance, steps):

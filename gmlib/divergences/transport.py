@@ -49,7 +49,7 @@ def _area_between_cdfs(x: Tensor, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
     values, mass = torch.cat([x, y], -1), torch.cat([a, -b], -1)
     order = _argsort(values)
     values, mass = values.gather(-1, order), mass.gather(-1, order)
-    return (mass.cumsum(-1)[..., :-1].abs() * values.diff()).sum(-1).to(x.dtype)
+    return (mass.cumsum(-1)[..., :-1].abs() * values.diff()).sum(-1).to(x.dtype)  # eq-divergences-cdf
 
 
 def _quantile_cost(x: Tensor, y: Tensor, a: Tensor, b: Tensor, p: float) -> Tensor:
@@ -61,7 +61,7 @@ def _quantile_cost(x: Tensor, y: Tensor, a: Tensor, b: Tensor, p: float) -> Tens
     middle = levels - widths / 2
     at = torch.searchsorted(F, middle).clamp(max=x.shape[-1] - 1), torch.searchsorted(G, middle).clamp(max=y.shape[-1] - 1)
     gaps = x.gather(-1, i.gather(-1, at[0])) - y.gather(-1, j.gather(-1, at[1]))
-    return (widths * gaps.abs() ** p).sum(-1).to(x.dtype)
+    return (widths * gaps.abs() ** p).sum(-1).to(x.dtype)  # eq-divergences-quantile
 
 
 def sliced_wasserstein(
@@ -93,7 +93,7 @@ def sliced_wasserstein(
         raise ValueError("directions must be unit vectors")
     lines = len(directions)
     a, b = (None if w is None else w.expand(lines, -1) for w in (a, b))
-    return wasserstein_1d(directions @ x.mT, directions @ y.mT, a, b, p).mean()
+    return wasserstein_1d(directions @ x.mT, directions @ y.mT, a, b, p).mean()  # eq-divergences-sliced
 
 
 class Transport(NamedTuple):
@@ -139,7 +139,7 @@ def exact_transport(C: Tensor, a: Tensor, b: Tensor) -> Transport:
     columns = kron(csr_array(np.ones((1, n))), eye_array(m))
     a64, b64 = (w.detach().double().cpu().numpy() for w in (a, b))
     marginals = np.concatenate([a64, b64 * (a64.sum() / b64.sum())])  # their sums agree to the last bit
-    done = linprog(C.detach().double().cpu().numpy().ravel(), A_eq=vstack([rows, columns]), b_eq=marginals, method="highs")
+    done = linprog(C.detach().double().cpu().numpy().ravel(), A_eq=vstack([rows, columns]), b_eq=marginals, method="highs")  # eq-divergences-primal
     if not done.success:
         raise ValueError(f"no plan was found: {done.message}")
     u, v = np.split(done.eqlin.marginals, [n])

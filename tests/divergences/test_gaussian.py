@@ -16,6 +16,7 @@ def f64(*values):
     return torch.tensor(values, dtype=F64)
 
 
+@pytest.mark.equation("eq-divergences-w2-gaussians")
 def test_wasserstein2_by_the_eigenvalues_of_the_product(generator):
     A, B = (torch.randn(5, 3, 3, generator=generator, dtype=F64) for _ in range(2))
     Sigma, S = A @ A.mT + 0.1 * torch.eye(3), B @ B.mT
@@ -39,6 +40,7 @@ def test_wasserstein2_does_not_commute():
     assert found == pytest.approx(2.841182, abs=1e-6)
 
 
+@pytest.mark.equation("eq-divergences-w1-normals")
 @pytest.mark.parametrize("mu, sigma, m, s", [(0.3, 1.2, -0.5, 0.4), (2.0, 0.7, 2.0, 1.5), (0.1, 0.9, 1.4, 0.9)])
 def test_wasserstein1_by_the_area_between_cdfs(mu, sigma, m, s):
     area = integrate.quad(lambda x: abs(stats.norm.cdf(x, mu, sigma) - stats.norm.cdf(x, m, s)), -15, 15, limit=300)[0]
@@ -46,6 +48,7 @@ def test_wasserstein1_by_the_area_between_cdfs(mu, sigma, m, s):
     assert dv.wasserstein1_normals(*f64(mu, sigma, m, s)).item() == pytest.approx(area, abs=1e-8)
 
 
+@pytest.mark.equation("eq-divergences-entropic-normals")
 @pytest.mark.parametrize("sigma, s, eta, d", [(1.3, 0.7, 0.7, 0.0), (0.8, 0.8, 1.1, 0.6), (1.7, 0.9, 0.3, -1.2)])
 def test_entropic_plan_by_a_search_over_covariances(sigma, s, eta, d):
     def value(c):
@@ -60,6 +63,7 @@ def test_entropic_plan_by_a_search_over_covariances(sigma, s, eta, d):
     assert plan.entropy.item() == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.equation("eq-divergences-shrinks", "eq-divergences-blurs", "eq-divergences-conventions")
 @pytest.mark.parametrize("sigma, eta", [(1.3, 0.7), (0.8, 1.1), (1.7, 0.3)])
 def test_which_law_is_nearest_depends_on_what_is_returned(sigma, eta):
     """Of N(0, s^2): each convention has its own best s, and only the debiased value has it at sigma."""

@@ -37,6 +37,7 @@ def gaussian(grid, sigma, mu=0.0):
     return w / w.sum()
 
 
+@pytest.mark.equation("eq-divergences-entropic", "eq-divergences-plan", "eq-divergences-sinkhorn")
 @pytest.mark.parametrize("eta", [0.4, 2.3])
 def test_value_is_that_of_the_dual(generator, eta):
     C, a, b = cloud(generator)
@@ -112,6 +113,7 @@ def test_transport_to_oneself_has_one_potential(generator):
     assert self_transport(C, a, 0.9).item() > 0.1
 
 
+@pytest.mark.equation("eq-divergences-debiased")
 def test_debiased_value_of_gaussians():
     """Each of the three terms in closed form; 0 for equal laws."""
     grid = torch.linspace(-8, 8, 321, dtype=F64)

@@ -24,12 +24,14 @@ def line(generator):
     return x, y, weights(7, generator), weights(9, generator)
 
 
+@pytest.mark.equation("eq-divergences-cdf")
 def test_area_equals_scipys(line):
     x, y, a, b = line
     assert dv.wasserstein_1d(x, y, a, b).item() == pytest.approx(wasserstein_distance(x, y, a, b), abs=1e-12)
     assert dv.wasserstein_1d(x, y).item() == pytest.approx(wasserstein_distance(x, y), abs=1e-12)
 
 
+@pytest.mark.equation("eq-divergences-quantile", "eq-divergences-cdf")
 @pytest.mark.parametrize("p", [1.0, 1.7, 2.0, 3.0])
 def test_line_equals_the_linear_programme(line, p):
     x, y, a, b = line
@@ -66,6 +68,7 @@ def test_float32_stays_accurate_for_many_points(generator):
     assert dv.wasserstein_1d(x, x + 0.25).dtype == torch.float32
 
 
+@pytest.mark.equation("eq-divergences-coupling", "eq-divergences-dual")
 def test_linear_programme_and_its_dual_agree(generator):
     x, y = torch.randn(12, 2, generator=generator, dtype=F64), torch.randn(15, 2, generator=generator, dtype=F64)
     C, a, b = dv.cost_matrix(x, y, 1.0), weights(12, generator), weights(15, generator)
@@ -77,6 +80,7 @@ def test_linear_programme_and_its_dual_agree(generator):
     torch.testing.assert_close(a @ u + b @ v, value, **close)
 
 
+@pytest.mark.equation("eq-divergences-primal")
 def test_equal_weights_equal_an_assignment(generator):
     C = torch.rand(8, 8, generator=generator, dtype=F64)
     rows, columns = linear_sum_assignment(C)
@@ -90,6 +94,7 @@ def test_costs_are_powers_of_the_euclidean_distance():
     torch.testing.assert_close(dv.cost_matrix(x, y, 3.0), torch.tensor(expected, dtype=F64), **close)
 
 
+@pytest.mark.equation("eq-divergences-sliced")
 def test_sliced_distance_of_a_shift():
     """In the plane, evenly spread directions give the mean of |cos| and of cos^2: 2/pi |v| and |v|^2 / 2."""
     angle = torch.arange(4000, dtype=F64) * (math.pi / 4000)
@@ -99,6 +104,7 @@ def test_sliced_distance_of_a_shift():
     assert dv.sliced_wasserstein(x, x + v, directions).item() == pytest.approx(v.square().sum().item() / 2, abs=1e-9)
 
 
+@pytest.mark.equation("eq-divergences-sliced")
 def test_sliced_distance_takes_weights(generator):
     x, y = torch.randn(4, 2, generator=generator, dtype=F64), torch.randn(6, 2, generator=generator, dtype=F64)
     a, b = weights(4, generator), weights(6, generator)
