@@ -54,7 +54,8 @@ def rows(page: str) -> list[Row]:
         elif token.type == "inline":
             cells.append(token)
         elif token.type == "tr_close" and (symbols := _symbols(cells[0])):
-            out.append(Row(table, symbols, *(plain(cell.children).strip() for cell in cells[1:3])))
+            english, chinese, *_ = [plain(cell.children).strip() for cell in cells[1:]] + ["", ""]
+            out.append(Row(table, symbols, english, chinese))
     return out
 
 
