@@ -71,7 +71,7 @@ def iwae(log_w: Tensor) -> Tensor:
     """The importance-weighted bound: the logarithm of the mean of K importance weights.
 
     Args:
-        log_w: log p(x, z_k) - log q(z_k | x) for draws z_k of q, shape ``(K, *batch)``.
+        log_w: log p(x, z_s) - log q(z_s | x) for draws z_s of q, shape ``(K, *batch)``.
 
     Returns:
         A draw of a lower bound that tightens as K grows, shape ``batch``.
