@@ -5,17 +5,15 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from numbers import Real
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gmlib.exercises import overview, vae, vae_codes
+from gmlib.exercises.catalogue import find
 from gmlib.exercises.exercise import Exercise, Numbers, answering
 
-EXERCISES = MappingProxyType({**overview.EXERCISES, **vae.EXERCISES, **vae_codes.EXERCISES})
 LONGEST = 400  # characters of one line of a message
 
 
@@ -51,7 +49,7 @@ def check(name: str, answer: Callable | Any, student: str | int | None = None) -
         >>> check("vae-gaussian-kl", lambda mu, sigma: 0.5 * (mu**2 + sigma**2 - 1 - 2 * sigma.log()).sum(-1))
         vae-gaussian-kl: right · 正确 (12/12)
     """
-    exercise, student = _find(name), _normal(student)
+    exercise, student = find(name), _normal(student)
     cases = [exercise.case(name, student, i) for i in range(exercise.cases)]
     got = _results(name, exercise, answer, cases)
     # The right numbers are computed only now: while the answer ran, there was nothing to look at.
@@ -70,14 +68,7 @@ def numbers(name: str, student: str | int | None = None) -> dict[str, Tensor]:
         >>> numbers("vae-mean-field", "Ada Lovelace")["P"].shape
         torch.Size([2, 2])
     """
-    return _tensors(_find(name).case(name, _normal(student), 0))
-
-
-def _find(name: str) -> Exercise:
-    if name not in EXERCISES:
-        known = ", ".join(EXERCISES)
-        raise ValueError(f"there is no exercise {name!r}; there are: {known}\n没有练习 {name!r}；现有：{known}")
-    return EXERCISES[name]
+    return _tensors(find(name).case(name, _normal(student), 0))
 
 
 def _normal(student: str | int | None) -> str:

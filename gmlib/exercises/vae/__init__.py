@@ -1,16 +1,18 @@
 """The exercises of the chapter on variational autoencoders: notebooks/exercises/vae.ipynb.
 
 Shapes: mu, sigma, log_var, eps are (batch, k); x and logits are (batch, D); log_w is (K, batch). Values are
-in nats. Each exercise has its specification and its inputs here, and its mistakes in ``vae_mistakes``.
+in nats. These exercises have their specifications and inputs here and their mistakes in ``mistakes``; ``codes`` holds
+the others.
 """
 
 from __future__ import annotations
 
 from math import exp, log
 from random import Random
+from types import MappingProxyType
 
-from gmlib.exercises import vae_mistakes as mistakes
 from gmlib.exercises.exercise import Exercise, specification, table
+from gmlib.exercises.vae import codes, mistakes
 
 Vector = list[float]
 Matrix = list[Vector]
@@ -115,7 +117,7 @@ def mean_field_inputs(rng: Random, number: int) -> dict:
             return {"P": [[a, c], [c, b]]}
 
 
-EXERCISES = {
+EXERCISES = MappingProxyType({
     "vae-gaussian-kl": Exercise(gaussian_kl, gaussian_kl_inputs, mistakes.GAUSSIAN_KL),
     "vae-reparameterise": Exercise(reparameterise, reparameterise_inputs, mistakes.REPARAMETERISE),
     "vae-importance-bound": Exercise(importance_bound, importance_bound_inputs, mistakes.IMPORTANCE_BOUND),
@@ -124,4 +126,5 @@ EXERCISES = {
     "vae-score-gradient": Exercise(score_gradient, score_gradient_inputs, mistakes.SCORE_GRADIENT),
     # worked out on paper: one matrix for each student, and numbers that were rounded by hand
     "vae-mean-field": Exercise(mean_field, mean_field_inputs, mistakes.MEAN_FIELD, cases=1, tolerance=2e-3),
-}
+    **codes.EXERCISES,
+})  # fmt: skip
