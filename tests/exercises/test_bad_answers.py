@@ -194,7 +194,7 @@ BAD = {
     "NaN|NaN": lambda right, spec: lambda *arguments: right(*arguments) * math.nan,
     "The shape is|形状是": lambda right, spec: lambda *arguments: torch.stack([right(*arguments)] * 2),
     "calls the checker's own|PermissionError": lambda right, spec: lambda *arguments: spec(*(v.tolist() for v in arguments)),
-    "expected|应为": lambda right, spec: lambda *arguments: 0 * right(*arguments),
+    "differ|不对": lambda right, spec: lambda *arguments: right(*arguments) + 0.4321,
     "got|得到": lambda right, spec: lambda *arguments: arguments[0],
 }
 
@@ -267,11 +267,3 @@ def test_a_name_may_be_written_with_other_capitals_and_spaces():
     first, second = (numbers(NAME, student)["mu"] for student in ("Ada Lovelace", "  ada   LOVELACE "))
     assert torch.equal(first, second)
     assert torch.equal(numbers(NAME)["mu"], numbers(NAME, "")["mu"])
-
-
-@pytest.mark.parametrize("name", [name for name, exercise in EXERCISES.items() if exercise.cases == 1])
-def test_another_students_numbers_do_not_pass(name):
-    mine = EXERCISES[name].specification(*(v.tolist() for v in numbers(name, "Ada").values()))
-    check(name, mine, "Ada")
-    with pytest.raises(CheckFailed):
-        check(name, mine, "Emmy")
