@@ -34,7 +34,6 @@ class Epochs:
         score: named numbers about a trained model. It may change the model.
         reference: the name of the entrant that the others are compared with; it may be absent.
         epochs: of each run.
-        clock: in seconds.
     """
 
     title: str
@@ -119,13 +118,6 @@ class Functions:
         reference: the name of the entrant that the others are compared with; it may be absent.
         tolerance: how far a number of a result may be from the reference's.
         result: what is compared of that which a function returns: a number, an array or a tensor.
-        clock: in seconds.
-
-    Example:
-        >>> def prepare(x):
-        ...     return lambda: sum(x)
-        >>> Functions("Sum", {"n = 2": [1, 2]}, {"ours": prepare}, "ours", tolerance=0).run(runs=1)["title"]
-        'Sum, results within 0'
     """
 
     title: str
