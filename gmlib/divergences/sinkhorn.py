@@ -17,7 +17,7 @@ from gmlib.divergences.finite import check_law
 from gmlib.divergences.transport import cost_matrix
 
 RANGE = 1e4  # of the scalings, before the potentials take them in
-STEPS = 50  # with one kernel, at most
+STEPS = 200  # with one kernel, at most
 
 
 class Entropic(NamedTuple):
