@@ -1,7 +1,7 @@
 """Begin a chapter, or one more notebook of a chapter: `python -m tools.new_chapter SLUG "English · 中文" [notebook]`.
 
 Writes what is not there yet: the page, a notebook with its link, setup and settings cells, the package in
-`gmlib` and a first test file. Says which lines `_toc.yml` needs. Changes no file that exists.
+`gmlib`, a first test file and the list of planted errors. Says which lines `_toc.yml` needs. Changes no file that exists.
 """
 
 import argparse
@@ -49,6 +49,7 @@ Put into _toc.yml, in its part, or only the last line into a chapter that is the
 
 Give each notebook a title of its own, other than the chapter's. Then: make notebooks NB=notebooks/{slug}/{stem}.ipynb"""
 TEST = '"""The mathematics of {slug}: each test names the equation that it checks."""\n'
+PLANTED = "# Errors that people make, one at a time: `python -m tools.plant {slug}` puts each in and sees that something fails.\n"
 
 
 def notebook(title, name, address):
@@ -74,6 +75,7 @@ def files(slug, title, stem, address):
         name: nbformat.writes(notebook(title, name, address)) + "\n",
         f"gmlib/{slug}/__init__.py": f'"""{title.split(" · ")[0]}."""\n',
         f"tests/{slug}/test_{slug}.py": TEST.format(slug=slug),
+        f"tests/{slug}/planted.toml": PLANTED.format(slug=slug),
     }
 
 

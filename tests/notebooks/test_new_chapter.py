@@ -24,7 +24,8 @@ def test_it_says_what_the_contents_need(tmp_path, capsys):
 
 def test_it_writes_every_part(begun):
     found = {p.relative_to(begun).as_posix() for p in begun.rglob("*") if p.is_file()}
-    assert found == {"book/gan.md", "notebooks/gan/gan.ipynb", "gmlib/gan/__init__.py", "tests/gan/test_gan.py"}
+    tests = {"tests/gan/test_gan.py", "tests/gan/planted.toml"}
+    assert found == {"book/gan.md", "notebooks/gan/gan.ipynb", "gmlib/gan/__init__.py", *tests}
 
 
 def test_the_notebook_follows_the_address(begun):
