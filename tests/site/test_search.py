@@ -28,7 +28,7 @@ QUERIES = {
     "encoder": {f"{VAE}#one-encoder-for-every-example"},
     "码本": {VQ},
     "straight-through": {f"{VQ}#the-gradient-of-a-choice"},
-    "sampled_elbo": {"book/api.html#gmlib.vae.VAE.sampled_elbo"},
+    "sampled_elbo": {"book/api/vae.html#gmlib.vae.VAE.sampled_elbo"},
 }
 
 
