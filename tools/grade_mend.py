@@ -13,7 +13,7 @@ import nbformat
 from nbgrader.utils import compute_checksum
 
 LOOK = "! "
-NOT_FOUND = "This cell was not found: the answer may stand elsewhere in the notebook. · 未找到此单元：答案可能在别处。"
+NOT_FOUND = "This cell was not found: the answer may stand elsewhere in the notebook. · 未找到此单元格：答案可能在别处。"
 
 
 class Unreadable(Exception):

@@ -41,21 +41,18 @@ After this notebook you will be able to …
 </div>"""
 SETTINGS = "import torch\n\nDEVICE = \"cuda\" if torch.cuda.is_available() else \"cpu\""
 TOC = """
-Put into _toc.yml, before `Reference`, or only the last line into a part that is there:
+Put into _toc.yml, in its part, or only the last line into a chapter that is there:
 
-  - caption: {title}
-    numbered: 1
-    chapters:
       - file: book/{slug}
-        title: "Notes: … · 讲义：…"
-      - file: notebooks/{slug}/{stem}
+        sections:
+          - file: notebooks/{slug}/{stem}
 
 and under `Reference`, in the order of the chapters, as sections of book/equations and of book/api:
 
           - file: book/equations/{slug}
           - file: book/api/{slug}
 
-Say in the title what the notes hold, and give each notebook a title of its own. Then: make notebooks NB=notebooks/{slug}/{stem}.ipynb"""
+Give each notebook a title of its own, other than the chapter's. Then: make notebooks NB=notebooks/{slug}/{stem}.ipynb"""
 TEST = '"""The mathematics of {slug}: each test names the equation that it checks."""\n'
 
 

@@ -227,7 +227,7 @@ def translate_attributes(soup: BeautifulSoup) -> None:
 
 def tidy_title(soup: BeautifulSoup) -> None:
     """`Page · 页 — Book · 书`, without numbers and marks of formulas; the first page is the book itself."""
-    text = re.sub(r"\\[()]|^\s*\d+\.\s+", "", soup.title.get_text().strip())
+    text = re.sub(r"\\[()]|^\s*\d+(\.\d+)*\.\s+", "", soup.title.get_text().strip())
     parts = dict.fromkeys(re.split(r"\s+[—-]\s+", text))
     soup.title.string = " — ".join(map(bilingual_words.attribute, parts))
 

@@ -6,6 +6,7 @@ import re
 from bs4 import BeautifulSoup
 from bs4.element import NavigableString
 
+import chapters
 import site_formulas
 
 # What this site never shows: a second search bar, the printed title that repeats the title, slots for others' services,
@@ -32,6 +33,7 @@ def mend(soup: BeautifulSoup) -> None:
         del element["data-bs-toggle"]  # a native title follows the language; a scripted tooltip keeps its first text
     soup.html["data-theme"] = "light"  # without a script; "auto" is no theme at all
     name_landmarks(soup)
+    chapters.name_folds(soup)
     for icon in soup.select(".fa-solid, .fas, .fab"):
         icon["aria-hidden"] = "true"
     for box in soup.select("div.admonition.dropdown, div.admonition.toggle"):

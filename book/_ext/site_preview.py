@@ -24,7 +24,7 @@ def describe(soup: BeautifulSoup) -> None:
     for tag in soup.select('meta[property="og:description"], meta[name="description"]'):
         tag["content"] = " ".join(openings) or tag["content"]
     for tag in soup.select('meta[property="og:title"]'):
-        tag["content"] = re.sub(r"^\d+\.\s+", "", FORMULA_MARKS.sub("", tag["content"]))
+        tag["content"] = re.sub(r"^\d+(\.\d+)*\.\s+", "", FORMULA_MARKS.sub("", tag["content"]))
 
 
 def opening(soup: BeautifulSoup, language: str) -> str:

@@ -29,6 +29,22 @@
     new ResizeObserver(reachAll).observe(document.querySelector("article") ?? document.body);
   });
 
+  // The theme puts the contents where they stood on the page before, and on a phone at their top: the open page must show.
+  function showOpenPage() {
+    const link = document.querySelector('.bd-links [aria-current="page"]');
+    const contents = link?.closest("dialog, .bd-sidebar");
+    if (!contents) return;
+    const [entry, frame] = [link, contents].map((element) => element.getBoundingClientRect());
+    if (entry.top < frame.top || entry.bottom > frame.bottom) {
+      contents.scrollTop += entry.top - frame.top - frame.height / 3;
+    }
+  }
+
+  window.addEventListener("load", () => {
+    showOpenPage();
+    document.querySelector(".primary-toggle")?.addEventListener("click", () => requestAnimationFrame(showOpenPage));
+  });
+
   // Paper is light, and nothing can be unfolded on it.
   const paper = matchMedia("print");
   let onScreen;

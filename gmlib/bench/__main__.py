@@ -15,23 +15,20 @@ from pathlib import Path
 
 import torch
 
-from gmlib.bench.contest import run
+from gmlib.bench import FAMILIES
 from gmlib.bench.report import machine, table
 from gmlib.core import check_count
-
-FAMILIES = ("vae",)
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m gmlib.bench", description="Ours beside a peer, on the same job.")
     parser.add_argument("family", choices=FAMILIES)
-    parser.add_argument("--epochs", type=int, default=60, help="of each run (default 60)")
-    parser.add_argument("--runs", type=int, default=5, help="each from a seed of its own (default 5)")
+    parser.add_argument("--runs", type=int, default=5, help="of each contest (default 5)")
     parser.add_argument("--threads", type=int, default=1, help="of PyTorch, for all (default 1)")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write all results there")
     options = parser.parse_args(arguments)
     try:
-        for name in ("epochs", "runs", "threads"):
+        for name in ("runs", "threads"):
             check_count(getattr(options, name), f"--{name}")
     except ValueError as error:
         parser.error(str(error))
@@ -41,10 +38,10 @@ def main(arguments: list[str] | None = None) -> int:
     torch.set_num_threads(options.threads)
     logging.disable(logging.INFO)  # peers log to the console
     family = importlib.import_module(f"gmlib.bench.{options.family}")
-    contests = [run(contest, options.epochs, options.runs) for contest in family.contests(options.epochs)]
+    contests = [contest.run(options.runs) for contest in family.contests()]
     results = {
         "family": options.family,
-        "job": family.JOB | {"epochs": options.epochs, "runs": options.runs},
+        "job": family.JOB | {"runs": options.runs},
         "machine": machine(family.PEERS),
         "contests": contests,
     }

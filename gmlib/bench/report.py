@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 from datetime import datetime, timezone
@@ -16,7 +17,7 @@ NBSP = "\N{NO-BREAK SPACE}"  # keeps a number and its spread on one line of a na
 
 
 def table(results: dict) -> str:
-    """Markdown: for each contest a row an entrant, medians (quartiles) and means ± standard errors; then the facts.
+    """Markdown: for each contest its rows, with medians (quartiles) and means ± standard errors; then the facts.
 
     Args:
         results: as ``python -m gmlib.bench`` writes them to JSON.
@@ -39,15 +40,28 @@ def machine(peers: tuple[str, ...]) -> dict:
 
 
 def _contest(contest: dict) -> str:
-    entrants = contest["entrants"]
-    keys = list(next(iter(entrants.values()))["scores"])
-    heads = [contest["title"], "ms / epoch", f"× {contest['reference']}", "first epoch, ms", *keys]
-    rows = [heads, ["---", *["---:"] * (len(heads) - 1)]]
-    for name, of in entrants.items():
-        scores = [_score(of["scores"][key]) for key in keys]
-        times = _spread(of["seconds_per_epoch"], 1000, 1), _spread(of["times_as_fast"], 1, 2)
-        rows.append([name, *times, f"{1000 * of['first_epoch']:.0f}", *scores])
-    return _rows(rows)
+    columns = list(next(iter(contest["rows"].values())))
+    heads = [[contest["title"], *columns], ["---", *["---:"] * len(columns)]]
+    return _rows([*heads, *([name, *map(_cell, of.values())] for name, of in contest["rows"].items())])
+
+
+def _cell(value: dict | float | None) -> str:
+    """A spread to three digits; a mean as exact as the first digit of its error, or to three; a number as whole."""
+    if value is None:
+        return "—"
+    if not isinstance(value, dict):
+        return f"{value:.0f}"
+    if "median" in value:
+        digits = _decimals(value["median"], 3)
+        low, high = (f"{v:.{digits}f}" for v in value["quartiles"])
+        return f"{value['median']:.{digits}f}{NBSP}({low}–{high})"
+    error = value["standard_error"]
+    digits = _decimals(error, 1) if error else _decimals(value["mean"], 3)
+    return f"{value['mean']:.{digits}f}" + ("" if error is None else f"{NBSP}±{NBSP}{error:.{digits}f}")
+
+
+def _decimals(value: float, significant: int) -> int:
+    return max(0, significant - 1 - math.floor(math.log10(abs(value)))) if value else significant - 1
 
 
 def _rows(rows: list) -> str:
@@ -58,18 +72,6 @@ def _plain(value) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {_plain(v)}" for name, v in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else "—" if value is None else str(value)
-
-
-def _spread(value: dict | None, scale: float, digits: int) -> str:
-    if value is None:
-        return "—"
-    low, high = (f"{scale * v:.{digits}f}" for v in value["quartiles"])
-    return f"{scale * value['median']:.{digits}f}{NBSP}({low}–{high})"
-
-
-def _score(value: dict) -> str:
-    error = value["standard_error"]
-    return f"{value['mean']:.2f}" + ("" if error is None else f"{NBSP}±{NBSP}{error:.2f}")
 
 
 def _processor() -> str:

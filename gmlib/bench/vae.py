@@ -14,6 +14,8 @@ of binary pixels. It adds over pixels and averages over the batch, as we do. It 
 keep logits, and log-variances where we keep the logarithm of the standard deviation. All weights of the
 beta-TCVAE are 1: then both losses have minus the ELBO as their mean, and the bounds can be compared. For
 another beta they could not: pythae 0.1.2 sets the stratified weights on two columns, not on the diagonal.
+
+pythae comes with ``pip install -e ".[bench-vae]"``.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Independent, Normal
 
-from gmlib.bench.contest import Contest, peer
+from gmlib.bench import peer
+from gmlib.bench.contest import Epochs
 from gmlib.data import binarise, digits
 from gmlib.nn import BernoulliNet, GaussianNet
 from gmlib.train import Loss, train
@@ -49,33 +52,35 @@ class Network(NamedTuple):
         return f"{D}-{h}-{k}-{h}-{D}, {self.activation.__name__}, learning rate {self.rate}"
 
 
-D, BATCH, DRAWS = 64, 64, 100
+D, BATCH, EPOCHS, DRAWS = 64, 64, 60, 100
 NETWORKS = {"the book's network": Network(200, 8, nn.Tanh, 2e-3), "pythae's network": Network(512, 10, nn.ReLU, 1e-3)}
 PEERS = ("pythae",)
+INSTALL = 'pip install -e ".[bench-vae]"'
 JOB = {
     "data": "scikit-learn's digits 8x8, binarised: 1297 to train on, 250 to test on",
     **{name: str(network) for name, network in NETWORKS.items()},
     "batch_size": BATCH,
     "optimizer": "Adam",
     "scores": f"nats a test image, summed over pixels, {DRAWS} draws for each, in float64; the higher the better",
+    "epochs": EPOCHS,
 }
 
 
-def contests(epochs: int) -> Iterator[Contest]:
+def contests() -> Iterator[Epochs]:
     """The VAE and the beta-TCVAE with each network, trained by us and, where it can be imported, by pythae."""
     parts = digits()
     x, score = binarise(parts.train.x), partial(bounds, x=binarise(parts.test.x))
-    here, quick = peer("pythae"), can_compile()
+    here, quick = peer("pythae", INSTALL), can_compile()
     for where, network in NETWORKS.items():
         for title, loss, name in (("VAE", negative_elbo, "VAE"), ("β-TCVAE", beta_tcvae_loss(1.0, len(x)), "BetaTCVAE")):
-            entrants = {"gmlib, compiled": partial(ours, compiled(loss), x, epochs, True, network)} if quick else {}
+            entrants = {"gmlib, compiled": partial(ours, compiled(loss), x, EPOCHS, True, network)} if quick else {}
             for fused in (True, None):
-                entrants[f"gmlib, fused={fused}"] = partial(ours, loss, x, epochs, fused, network)
+                entrants[f"gmlib, fused={fused}"] = partial(ours, loss, x, EPOCHS, fused, network)
             if here:
                 for fused in (True, None):
-                    entrants[f"pythae, fused={fused}"] = partial(theirs, name, x, epochs, fused, network)
+                    entrants[f"pythae, fused={fused}"] = partial(theirs, name, x, EPOCHS, fused, network)
             torch.compiler.reset()  # what an earlier contest compiled
-            yield Contest(f"{title}, {where}", entrants, score, reference="pythae, fused=None")
+            yield Epochs(f"{title}, {where}", entrants, score, "pythae, fused=None", EPOCHS)
 
 
 def can_compile() -> bool:

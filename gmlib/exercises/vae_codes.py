@@ -91,7 +91,7 @@ TOTAL_CORRELATION = (
     Misconception("weights 1/(NM)", averaged(lambda i, m, M, N: 1 / (N * M)),
         "These are the weights 1/(NM) of minibatch-weighted sampling, which do not even sum to one; the stratified ones "
         "are asked for.",
-        "这是小批量加权采样的权重 1/(NM)，其和甚至不是一；要求的是分层权重。"),
+        "这是小批量加权采样的权重 1/(NM)，其和甚至不是 1；要求的是分层权重。"),
     Misconception("weights exchanged", averaged(lambda i, m, M, N: 1 / N if m != i else (N - 1) / (N * (M - 1))),
         "The two weights are exchanged: 1/N goes to the point's own example.",
         "两种权重放反了：1/N 应给每个点自己的样本。"),

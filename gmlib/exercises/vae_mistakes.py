@@ -36,7 +36,7 @@ GAUSSIAN_KL = (
         "把 sigma 当成了方差，它是标准差。"),
     Misconception("reversed", rows(reversed_kl),
         "This is the divergence the wrong way round, of the prior from q.",
-        "方向反了：这是从先验到 q 的散度。"),
+        "方向反了：这是先验相对于 q 的散度。"),
     Misconception("log sigma once", rows(lambda m, s: kl(m, s) + log(s) / 2),
         "The formula has log sigma^2, which is twice log sigma.",
         "公式里是 log sigma^2，即 log sigma 的两倍。"),

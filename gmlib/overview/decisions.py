@@ -9,20 +9,20 @@ from torch import Tensor
 from gmlib.core import check_batch, check_count
 
 
-def rejection_threshold(scores: Tensor, alpha: float) -> Tensor:
+def rejection_threshold(scores: Tensor, delta: float) -> Tensor:
     """The score below which an input is refused, with a false-alarm rate that is known exactly.
 
-    It is the k-th smallest score, k the whole part of alpha (n + 1). If a new score is exchangeable with
-    these n (drawn alike, and not used to fit the model) and ties have probability zero, it falls below
-    with probability k / (n + 1), whatever the model and the data. That is the mean over calibration sets;
-    for one set the rate varies around it, as a Beta(k, n + 1 - k) variable.
+    It is the k-th smallest score, k the whole part of delta (h + 1). If a new score is exchangeable with
+    these h (drawn alike, and not used to fit the model) and ties have probability zero, it falls below
+    with probability k / (h + 1), whatever the model and the data. That is the mean over calibration sets;
+    for one set the rate varies around it, as a Beta(k, h + 1 - k) variable.
 
     Args:
-        scores: log p(x) or another score of n examples that were held out, shape ``(n,)``.
-        alpha: the greatest false-alarm rate, in (0, 1).
+        scores: log p(x) or another score of h examples that were held out, shape ``(h,)``.
+        delta: the greatest false-alarm rate, in (0, 1).
 
     Raises:
-        ValueError: on another shape, a NaN, an alpha out of range, or fewer scores than 1 / alpha - 1.
+        ValueError: on another shape, a NaN, a delta out of range, or fewer scores than 1 / delta - 1.
 
     Source: Vovk, Gammerman and Shafer 2005, chapter 2 (conformal prediction); in the book eq-overview-threshold.
 
@@ -32,13 +32,13 @@ def rejection_threshold(scores: Tensor, alpha: float) -> Tensor:
         tensor(4.)
     """
     if check_batch(scores, "scores").ndim != 1:
-        raise ValueError(f"scores must have shape (n,), got {tuple(scores.shape)}")
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha must be in (0, 1), got {alpha}")
-    k = math.floor(alpha * (len(scores) + 1) + 1e-9)  # 0.29 * 100 is a little below 29
+        raise ValueError(f"scores must have shape (h,), got {tuple(scores.shape)}")
+    if not 0 < delta < 1:
+        raise ValueError(f"delta must be in (0, 1), got {delta}")
+    k = math.floor(delta * (len(scores) + 1) + 1e-9)  # 0.29 * 100 is a little below 29
     if k < 1:
-        least = math.ceil(1 / alpha - 1 - 1e-9)
-        raise ValueError(f"scores must be at least {least} for alpha = {alpha}, got {len(scores)}")
+        least = math.ceil(1 / delta - 1 - 1e-9)
+        raise ValueError(f"scores must be at least {least} for delta = {delta}, got {len(scores)}")
     return scores.kthvalue(k).values  # eq-overview-threshold
 
 

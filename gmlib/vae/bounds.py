@@ -33,7 +33,7 @@ def sgvb_a(log_joint: Tensor, log_q: Tensor) -> Tensor:
     """The estimator that samples everything: the mean of log p(x, z) - log q(z|x).
 
     Args:
-        log_joint: log p(x, z_s), shape ``(S, *batch)``.
+        log_joint: log p(x, z_s), shape ``(K, *batch)``.
         log_q: log q(z_s | x), same shape.
 
     Returns:
@@ -52,7 +52,7 @@ def sgvb_b(log_lik: Tensor, kl: Tensor) -> Tensor:
     """The estimator whose divergence is exact: the mean of log p(x|z), minus KL(q(z|x) || p(z)).
 
     Args:
-        log_lik: log p(x | z_s), shape ``(S, *batch)``.
+        log_lik: log p(x | z_s), shape ``(K, *batch)``.
         kl: the divergence in closed form, shape ``batch``.
 
     Returns:
@@ -71,7 +71,7 @@ def iwae(log_w: Tensor) -> Tensor:
     """The importance-weighted bound: the logarithm of the mean of K importance weights.
 
     Args:
-        log_w: log p(x, z_k) - log q(z_k | x) for draws z_k of q, shape ``(K, *batch)``.
+        log_w: log p(x, z_s) - log q(z_s | x) for draws z_s of q, shape ``(K, *batch)``.
 
     Returns:
         A draw of a lower bound that tightens as K grows, shape ``batch``.

@@ -19,12 +19,12 @@ def reparameterisation_gradient(
     """Draws of the gradient that go through the sample: the chain rule applied to f(mu + sigma eps).
 
     Args:
-        f: a differentiable function of z, applied elementwise on shape ``(S,)``.
+        f: a differentiable function of z, applied elementwise on shape ``(K,)``.
         mu, sigma: scalars; ``sigma`` is a standard deviation.
-        eps: draws of N(0, 1), shape ``(S,)``.
+        eps: draws of N(0, 1), shape ``(K,)``.
 
     Returns:
-        The draws for mu and for sigma, each of shape ``(S,)``.
+        The draws for mu and for sigma, each of shape ``(K,)``.
 
     Source: Kingma and Welling 2014, section 2.4; in the book eq-vae-grad-reparam.
 
@@ -45,13 +45,13 @@ def score_function_gradient(
     It needs no derivative of f, so f may be discontinuous or a black box.
 
     Args:
-        f: any function of z, applied elementwise on shape ``(S,)``.
+        f: any function of z, applied elementwise on shape ``(K,)``.
         mu, sigma: scalars; ``sigma`` is a standard deviation.
-        eps: draws of N(0, 1), shape ``(S,)``.
+        eps: draws of N(0, 1), shape ``(K,)``.
         baseline: a number that does not depend on the draws; any value keeps the mean.
 
     Returns:
-        The draws for mu and for sigma, each of shape ``(S,)``.
+        The draws for mu and for sigma, each of shape ``(K,)``.
 
     Source: Williams 1992; in the book eq-vae-grad-score and eq-vae-grad-baseline.
 

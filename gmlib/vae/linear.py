@@ -130,7 +130,7 @@ def naive_relative_variance(x: Tensor, W: Tensor, mu: Tensor, sigma: Tensor) -> 
     """Variance of p(x|z) under the prior, over p(x)^2: how hopeless it is to guess z blindly.
 
     Args:
-        x: shape ``(*batch, D)``. Returns shape ``batch``; S samples divide it by S.
+        x: shape ``(*batch, D)``. Returns shape ``batch``; K samples divide it by K.
 
     Source: in the book eq-vae-naive-variance.
     """

@@ -110,7 +110,7 @@ class VAE(nn.Module):
         return self.decoder(z)
 
     def terms(self, x: Tensor, num_samples: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
-        """log p(x|z_s), shape ``(S, *batch)``, and the divergence by latent dimension, ``(*batch, k)``."""
+        """log p(x|z_s), shape ``(K, *batch)``, and the divergence by latent dimension, ``(*batch, k)``."""
         q, z = self._encode(x, generator, check_count(num_samples, "num_samples"))
         return self.decoder(z).log_prob(x), kl_terms(q.base_dist.loc, q.base_dist.scale)
 

@@ -29,6 +29,7 @@ def book(tmp_path):
     cell = {"cell_type": "code", "metadata": {}, "source": "plot(x)", "execution_count": 1,
             "outputs": [{"output_type": "display_data", "data": {"image/png": ""}, "metadata": {}}]}
     for name, content in {"book/a.md": FAULTY, "book/sources.md": "# Sources · 来源\n",
+                          "book/notation.md": "(notation-vae)=\n\n| $x$ | |\n|---|---|\n",
                           "book/glossary.md": "| English | 中文 |\n|---|---|\n| posterior | 后验 |\n",
                           "notebooks/a.ipynb": json.dumps({"cells": [cell]})}.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -38,7 +39,7 @@ def book(tmp_path):
 
 @pytest.mark.parametrize("message", ["a heading must be in both languages", "'posterior' is 后验", "潜变量, not 隐变量",
                                      "bold is not closed", "half-width punctuation", "loads from outside", "cites ghost",
-                                     "its caption must be", "the topics (en) must be"])
+                                     "its caption must be", "the topics (en) must be", "$x$ needs its meaning"])
 def test_every_rule_is_applied(book, message):
     assert any(message in fault for fault in problems(book))
 

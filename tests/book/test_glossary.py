@@ -59,6 +59,11 @@ HONEST = [
     ("Prior to this, `prior` was code.", "在此之前。"),
     ("A posteriori and subposterior.", "无关的词。"),
     ("Standard procedure.", "标准化流程。"),
+    ("Run the next cell.", "运行下一个单元格。"),
+    ("A hidden unit.", "一个隐藏单元。"),
+    ("This cell trains 8 hidden units.", "这个单元格训练 8 个隐藏单元。"),
+    ("The memory cell of an LSTM.", "LSTM 的记忆单元。"),
+    ("It is your task.", "这是你的责任。"),
 ]
 
 
@@ -78,6 +83,11 @@ PLANTED = [
     ("A codebook.", "编码本。", "the book says 码本, not 编码本"),
     ("A bound.", "变分 下界。", "the book says 证据下界, not 变分下界"),
     ("A flow.", "标准化流。", "the book says 归一化流, not 标准化流"),
+    ("The sum rule.", "加法法则。", "the book says 求和法则, not 加法法则"),
+    ("AODE.", "平均一依赖估计器。", "the book says 平均独依赖, not 平均一依赖"),
+    ("Responsibilities.", "各个责任。", "the book says 响应度, not 责任"),
+    ("Run the next cell.", "运行下一个单元。", "the book says 单元格, not 单元"),
+    ("Two settings cells.", "两个设置单元。", "the book says 单元格, not 单元"),
 ]
 
 
@@ -85,6 +95,12 @@ PLANTED = [
 def test_a_planted_translation_is_named(en, zh, message, known):
     found = problems(en, zh, known)
     assert len(found) == 1 and message in found[0], found
+
+
+@pytest.mark.parametrize("english, chinese", [("sum rule", "求和法则"), ("responsibility", "响应度"), ("cell of a notebook", "单元格"),
+                                              ("averaged one-dependence estimators", "平均独依赖估计器（AODE）")])
+def test_the_books_own_rows(english, chinese):
+    assert (english, chinese) in glossary.rows(ROOT / "book" / "glossary.md")
 
 
 def test_headings_are_held_to_the_glossary(known):

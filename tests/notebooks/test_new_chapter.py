@@ -18,7 +18,7 @@ def begun(tmp_path):
 def test_it_says_what_the_contents_need(tmp_path, capsys):
     new_chapter.main(["gan", TITLE], tmp_path)
     said = capsys.readouterr().out
-    assert f"- caption: {TITLE}" in said and "- file: book/gan\n" in said and "- file: notebooks/gan/gan\n" in said
+    assert "      - file: book/gan\n        sections:\n          - file: notebooks/gan/gan\n" in said
     assert (tmp_path / "book/gan.md").read_text("utf-8").startswith(f"(ch-gan)=\n# {TITLE}\n")
 
 

@@ -187,16 +187,16 @@ def test_two_conditionals(line):
 
 @pytest.mark.equation("eq-overview-threshold")
 @pytest.mark.parametrize(
-    ("n", "alpha", "k"), [(9, 0.3, 3), (9, 0.29, 2), (99, 0.29, 29), (99, 0.01, 1), (999, 0.01, 10), (20, 0.5, 10)]
+    ("h", "delta", "k"), [(9, 0.3, 3), (9, 0.29, 2), (99, 0.29, 29), (99, 0.01, 1), (999, 0.01, 10), (20, 0.5, 10)]
 )
-def test_false_alarm_rate(n, alpha, k, generator):
-    """The rate for uniform scores is the threshold itself; its mean over calibration sets is k / (n + 1)."""
-    scores = torch.rand(20_000, n, generator=generator, dtype=F64)
-    rates = torch.stack([overview.rejection_threshold(s, alpha) for s in scores])
-    assert_mean(rates, k / (n + 1))
-    assert stats.kstest(rates.numpy(), stats.beta(k, n + 1 - k).cdf).pvalue > 1e-7
+def test_false_alarm_rate(h, delta, k, generator):
+    """The rate for uniform scores is the threshold itself; its mean over calibration sets is k / (h + 1)."""
+    scores = torch.rand(20_000, h, generator=generator, dtype=F64)
+    rates = torch.stack([overview.rejection_threshold(s, delta) for s in scores])
+    assert_mean(rates, k / (h + 1))
+    assert stats.kstest(rates.numpy(), stats.beta(k, h + 1 - k).cdf).pvalue > 1e-7
     with pytest.raises(AssertionError):
-        assert_mean(scores.sort(1).values[:, k], k / (n + 1))  # one rank too high
+        assert_mean(scores.sort(1).values[:, k], k / (h + 1))  # one rank too high
 
 
 @pytest.mark.equation("eq-overview-typical")
@@ -313,10 +313,10 @@ CASES = {
     ),
     "log_lik must have shape (..., 4, 2), got (2,)": lambda: overview.marginal_from_conditionals(half, half[0]),
     "log_lik must be finite": lambda: overview.marginal_from_conditionals(half, half - math.inf),
-    "scores must have shape (n,), got (4, 2)": lambda: overview.rejection_threshold(half, 0.1),
+    "scores must have shape (h,), got (4, 2)": lambda: overview.rejection_threshold(half, 0.1),
     "scores holds 1 NaN": lambda: overview.rejection_threshold(torch.tensor([math.nan, 0.0]), 0.5),
-    "alpha must be in (0, 1), got 1.0": lambda: overview.rejection_threshold(half[:, 0], 1.0),
-    "scores must be at least 99 for alpha = 0.01, got 98": lambda: overview.rejection_threshold(torch.rand(98), 0.01),
+    "delta must be in (0, 1), got 1.0": lambda: overview.rejection_threshold(half[:, 0], 1.0),
+    "scores must be at least 99 for delta = 0.01, got 98": lambda: overview.rejection_threshold(torch.rand(98), 0.01),
     "bayes_error must be in [0, 0.5], got 0.6": lambda: overview.error_with_labels(0.6, 1),
     "num_labels must be odd, so that there is a majority, got 4": lambda: overview.error_with_labels(0.1, 4),
     "num_labels must be a whole number": lambda: overview.error_with_labels(0.1, 0),

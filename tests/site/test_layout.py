@@ -1,8 +1,6 @@
 """On a phone, on paper, and from the keyboard."""
 from __future__ import annotations
 
-import re
-
 import pytest
 from bs4 import BeautifulSoup
 
@@ -175,23 +173,6 @@ def test_letters_of_a_drawing_can_be_read_on_a_phone(visit, book):
     assert sizes and min(sizes) > 9.5
     tab.page.evaluate("document.querySelector('article img[src$=\".svg\"]').style.width = '200px'")  # planted
     assert min(tab.page.evaluate(LETTERS)) < 9.5
-
-
-def names_in_contents(html: str, language: str) -> list[str]:
-    """Of the parts and the pages, without their numbers."""
-    entries = BeautifulSoup(html, "html.parser").select(".bd-links :is(.caption-text, li > a)")
-    texts = ((entry.find(lang=re.compile(f"^{language}")) or entry).get_text(" ", strip=True) for entry in entries)
-    return [re.sub(r"^\d+\. ", "", text) for text in texts]
-
-
-@pytest.mark.parametrize("language", ["en", "zh"])
-def test_no_two_names_in_the_contents_are_equal(book, language):
-    html = (book.root / "book/glossary.html").read_text("utf-8")
-    names = names_in_contents(html, language)
-    assert len(names) > 15 and sorted(names) == sorted(set(names))
-    part, page = names[1], names[2]
-    planted = names_in_contents(html.replace(page, part), language)
-    assert len(planted) == len(names) and planted.count(part) == 2
 
 
 def links_out_of_this_copy(html: str, page, address: str) -> list[str]:

@@ -84,10 +84,10 @@ def test_front_address_keeps_the_language_and_the_place(visit, sample):
     ("en", {"title": "Blocks and the \\beta-bound — Generative Models", "contents": "Contents", "toc": "Admonitions",
             "previous": "previous", "note": "Note", "search": "Search the book", "alt": "A wave with one dot on its crest",
             "table": "Table 1.1 Terms", "exercise": "Exercise 1.1 (KL of a shifted Gaussian)", "link": "Fig. 1.1",
-            "sidebar": "2. A notebook", "mode": "Color mode"}),
+            "sidebar": "1.1. A notebook", "mode": "Color mode"}),
     ("zh", {"title": "版块与 \\beta-下界 — 生成模型", "contents": "本页目录", "toc": "提示框", "previous": "上一页",
             "note": "注", "search": "搜索本书", "alt": "一条波浪线，波峰上有一个点", "table": "表 1.1 术语",
-            "exercise": "练习 1.1 (平移高斯的 KL)", "link": "图 1.1", "sidebar": "2. 一个笔记本", "mode": "明暗模式"})])
+            "exercise": "练习 1.1 (平移高斯的 KL)", "link": "图 1.1", "sidebar": "1.1. 一个笔记本", "mode": "明暗模式"})])
 def test_everything_follows(visit, sample, value, expected):
     tab = visit(sample)
     tab.open(sample.url(PAGE))
@@ -105,7 +105,7 @@ def test_everything_follows(visit, sample, value, expected):
         "table": page.locator("article table > caption").first.inner_text().rstrip("#"),
         "exercise": page.locator(".exercise > .admonition-title").inner_text(),
         "link": page.locator(f'article div[lang|="{value}"] .std-numref').first.inner_text(),
-        "sidebar": page.locator(".bd-links a", has_text="2.").inner_text(),
+        "sidebar": page.locator(".bd-links a", has_text="1.1.").inner_text(),
         "mode": page.locator(".theme-switch-button").get_attribute("aria-label"),
     }
     assert {k: " ".join(v.split()) for k, v in found.items()} == expected

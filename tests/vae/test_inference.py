@@ -231,15 +231,15 @@ def test_closed_form_maximum(data):
 
 
 @pytest.mark.equation("eq-vae-map")
-@pytest.mark.parametrize("eps", [2.0, 0.5, 1e-3])
-def test_bound_of_a_narrow_gaussian(linear, x, eps):
+@pytest.mark.parametrize("delta", [2.0, 0.5, 1e-3])
+def test_bound_of_a_narrow_gaussian(linear, x, delta):
     W, mu, sigma = linear
     z = torch.tensor([0.4, -0.7], dtype=F64)
     log_joint = MultivariateNormal(torch.zeros(2, dtype=F64), torch.eye(2, dtype=F64)).log_prob(z)
     log_joint = log_joint + MultivariateNormal(W @ z + mu, sigma**2 * torch.eye(4, dtype=F64)).log_prob(x)
     _, S = lg.posterior(x, *linear)
-    formula = log_joint - eps**2 / 2 * torch.linalg.inv(S).trace() + math.log(2 * math.pi * math.e * eps**2)
-    bound = lg.elbo(x, z.expand(3, 2), eps**2 * torch.eye(2, dtype=F64), *linear)
+    formula = log_joint - delta**2 / 2 * torch.linalg.inv(S).trace() + math.log(2 * math.pi * math.e * delta**2)
+    bound = lg.elbo(x, z.expand(3, 2), delta**2 * torch.eye(2, dtype=F64), *linear)
     torch.testing.assert_close(bound, formula, **close)
 
 

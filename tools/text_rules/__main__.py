@@ -4,7 +4,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tools.text_rules import addresses, glossary, languages, notebooks, pairs, sources_page, typography
+from tools.text_rules import addresses, glossary, languages, notation, notebooks, pairs, sources_page, typography
 from tools.text_rules.source import texts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -15,7 +15,8 @@ def problems(root: Path = ROOT) -> list[str]:
     out = []
     for reading in map(languages.read, texts(root)):
         out += reading.faults + pairs.problems(reading) + glossary.problems(reading, known) + typography.problems(reading)
-    return out + notebooks.problems(root) + addresses.problems(root) + sources_page.problems(root)
+    return (out + notebooks.problems(root) + addresses.problems(root) + sources_page.problems(root)
+            + notation.problems(root))
 
 
 def main(paths: list[str], root: Path = ROOT) -> int:

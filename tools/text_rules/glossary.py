@@ -18,8 +18,11 @@ INSTEAD = {
     "边际似然": "边缘似然", "分数函数估计": "得分函数估计", "评分函数估计": "得分函数估计", "分数匹配": "得分匹配",
     "标准化流(?!程)": "归一化流", "正则化流(?!程)": "归一化流", "规范化流(?!程)": "归一化流", "雅克比": "雅可比", "马尔科夫": "马尔可夫",
     "蒙特卡罗": "蒙特卡洛", "吉布斯抽样": "吉布斯采样", "波尔兹曼": "玻尔兹曼", "玻耳兹曼": "玻尔兹曼", "郎之万": "朗之万",
+    "加法法则": "求和法则", "平均一依赖": "平均独依赖",
     "鉴别器": "判别器", "对抗生成网络": "生成对抗网络", "掩膜": "掩码",
 }
+# the same, where the English has one word and not another: 单元 is a network's unit, 单元格 a notebook's cell
+INSTEAD_IF = (("cell", "unit", "(?<!记忆)单元(?!格)", "单元格"), ("responsibility", None, "责任", "响应度"))
 # phrases in which a word of the glossary is not the term
 NOT_TERMS = ("prior to", "prior work", "score out of", "in evidence", "functional form", "Python generator",
              "random generator", "torch.Generator")
@@ -104,9 +107,11 @@ def missing(pair: Pair, known: list[Term]) -> list[str]:
 
 
 def forbidden(pair: Pair) -> list[str]:
-    zh = _squeezed(plain(pair.zh))
+    en, zh = plain(pair.en), _squeezed(plain(pair.zh))
+    has = lambda word: word and _pattern(word).search(en)
+    wrongs = list(INSTEAD.items()) + [(wrong, right) for word, but, wrong, right in INSTEAD_IF if has(word) and not has(but)]
     return [f"{pair.place}: the book says {right}, not {found[0]}"
-            for wrong, right in INSTEAD.items() if (found := re.search(wrong, zh))]
+            for wrong, right in wrongs if (found := re.search(wrong, zh))]
 
 
 def problems(reading: Reading, known: list[Term]) -> list[str]:
