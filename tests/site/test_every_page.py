@@ -24,7 +24,7 @@ def look_at(tab, url: str, known: set[str], cached: set[str]) -> tuple[dict, dic
     tab.page.add_init_script(WATCH)
     weight = weights(Scales(tab), url, cached)
     shift = loading(tab.page)
-    found = {"weight": too_heavy(weight), "shift": [shift] if shift > LOADING else []}  # test_weight.py, test_shift.py
+    found = {"weight": too_heavy(weight, url), "shift": [shift] if shift > LOADING else []}  # test_weight.py, test_shift.py
     found |= {"wide formulas": [] if "equations" in url else tab.page.evaluate(CLIPPED)}  # test_layout.py
     found["jumps"] = jumps(tab.page, (0.3, 0.95), ("zh", "both"))  # test_shift.py
     found["sideways"] = overflow(tab)  # test_layout.py
