@@ -16,6 +16,7 @@ from sphinx.transforms import SphinxTransform
 
 import bilingual_html
 import site_a11y
+import site_folding
 import site_preview
 
 CJK_OR_PUNCTUATION = r"[\u3000-\u303f\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]"
@@ -31,6 +32,7 @@ class BilingualTemplates(BuiltinTemplateLoader):
         if "<html" not in html[:2000]:
             return html
         soup = BeautifulSoup(html, "html.parser")
+        site_folding.add_control(soup)
         bilingual_html.mark(soup)
         site_preview.describe(soup)
         site_a11y.mend(soup)

@@ -16,7 +16,8 @@ from sphinx.application import Sphinx
 
 HEADINGS = ["h1", "h2", "h3", "h4"]
 NOT_TEXT = {"pre", "script", "style"}
-NOT_TEXT_CLASSES = {"bi-sep", "section-number", "headerlink", "viewcode-link", "eq-mark", "eq-checks", "field-list", "fm-not-yet"}
+NOT_TEXT_CLASSES = {"bi-sep", "section-number", "headerlink", "viewcode-link", "eq-mark", "eq-checks", "field-list", "fm-not-yet",
+                    "fold"}
 LANGUAGES = {"en": ("en",), "zh-Hans": ("zh",)}
 
 
