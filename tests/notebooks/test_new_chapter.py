@@ -27,8 +27,7 @@ def test_it_writes_every_part(begun):
     tests, pages = {"tests/gan/test_gan.py", "tests/gan/planted.toml"}, {"book/api/gan.md", "book/equations/gan.md"}
     assert found == {"book/gan.md", "notebooks/gan/gan.ipynb", "gmlib/gan/__init__.py", *tests, *pages}
     assert (begun / "book/equations/gan.md").read_text("utf-8").startswith(
-        "# Equations: Generative adversarial networks · 公式：生成对抗网络
-")
+        "# Equations: Generative adversarial networks · 公式：生成对抗网络\n")
 
 
 def test_the_notebook_follows_the_address(begun):
