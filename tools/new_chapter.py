@@ -1,17 +1,18 @@
 """Begin a chapter, or one more notebook of a chapter: `python -m tools.new_chapter SLUG "English · 中文" [notebook]`.
 
 Writes what is not there yet: the page, a notebook with its link, setup and settings cells, the package in
-`gmlib` and a first test file. Says which lines `_toc.yml` needs. Changes no file that exists.
+`gmlib`, a first test file, and the exercises with one example. Says which lines `_toc.yml` needs. Changes no file that exists.
 """
 
 import argparse
 
 import nbformat
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell
 
+from tools import new_exercises
 from tools.address import current
 from tools.common import ROOT
-from tools.run_notebooks import clean
+from tools.run_notebooks import made
 
 PAGE = """(ch-{slug})=
 # {title}
@@ -52,6 +53,7 @@ Put into _toc.yml, before `Reference`, or only the last line into a part that is
 
 Say in the title what the notes hold, and give each notebook a title of its own. Then: make notebooks NB=notebooks/{slug}/{stem}.ipynb"""
 TEST = '"""The mathematics of {slug}: each test names the equation that it checks."""\n'
+PLANTED = "# Errors that the tests of this chapter must catch; step 5 of CONTRIBUTING.md shows their form.\n"
 
 
 def notebook(title, name, address):
@@ -63,10 +65,7 @@ def notebook(title, name, address):
         new_code_cell(address.setup_cell(), metadata={"tags": ["setup"]}),
         new_code_cell(SETTINGS, metadata={"tags": ["settings"]}),
     ]
-    nb = new_notebook(cells=cells)
-    for cell in nb.cells:
-        del cell["id"]  # `clean` gives one that depends on the name alone
-    return clean(nb, name)
+    return made(cells, name)
 
 
 def files(slug, title, stem, address):
@@ -77,6 +76,8 @@ def files(slug, title, stem, address):
         name: nbformat.writes(notebook(title, name, address)) + "\n",
         f"gmlib/{slug}/__init__.py": f'"""{title.split(" · ")[0]}."""\n',
         f"tests/{slug}/test_{slug}.py": TEST.format(slug=slug),
+        f"tests/{slug}/planted.toml": PLANTED,
+        **new_exercises.files(slug, title, stem, address),
     }
 
 

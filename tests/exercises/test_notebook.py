@@ -155,8 +155,8 @@ def hand_in(slug, student, answers):
 
 
 def untouched(slug):
-    """The exercise whose stub is handed in as it was."""
-    return next(name for name in exercises(slug) if name not in {*MISTAKES[slug].WRONG, MISTAKES[slug].CHEATED[0]})
+    """The exercise whose stub is handed in as it was; none in a chapter that has only begun."""
+    return next((name for name in exercises(slug) if name not in {*MISTAKES[slug].WRONG, MISTAKES[slug].CHEATED[0]}), "")
 
 
 def handed_in(slug):
@@ -164,7 +164,7 @@ def handed_in(slug):
     right = {name: c.source for name, c in cells(prepare(slug, source(slug)), solution=True).items()}
     cheated, answer = MISTAKES[slug].CHEATED
     mixed = {name: right[name] for name in exercises(slug)} | {cheated: answer + CHEAT}  # and no project
-    del mixed[untouched(slug)]
+    mixed.pop(untouched(slug), None)
     mixed |= {name: answer for name, (answer, *_) in MISTAKES[slug].WRONG.items()}
     return {
         "source": prepare(slug, source(slug)),
@@ -214,7 +214,7 @@ def test_solutions_get_full_marks(course, slug):
 def test_wrong_answers_lose_their_points_and_get_the_right_feedback(course, slug):
     wrong, (cheated, _) = MISTAKES[slug].WRONG, MISTAKES[slug].CHEATED
     marks = scores(course)["mixed"]
-    assert len(wrong) >= 3
+    assert len(wrong) >= 3 and untouched(slug)
     # the cheat passes the check that it sees, and not the hidden one
     assert {name for name in exercises(slug) if marks[name] == 0} == {*wrong, cheated, untouched(slug)}
     graded = cells(nbformat.read(course / f"autograded/mixed/ex/{slug}.ipynb", as_version=4), grade=True, solution=False)
