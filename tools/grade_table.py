@@ -7,7 +7,7 @@ import nbformat
 from nbgrader.api import Gradebook
 from nbgrader.utils import is_grade, is_solution
 
-from gmlib.exercises import EXERCISES
+from gmlib.exercises import find
 from tools.common import notebooks
 from tools.grade_execute import NOT_RUN
 from tools.grade_mend import LOOK, grade_id
@@ -34,6 +34,14 @@ def first_line(error):
     return f"{error.ename}: {error.evalue}".splitlines()[0][:120]
 
 
+def mistakes(name):
+    """The known ones of an exercise; none of one that an instructor made."""
+    try:
+        return find(name).misconceptions
+    except ValueError:
+        return ()
+
+
 def verdict(cells, at):
     """What a check said, and whether somebody has to look; None where it passed."""
     cell, name = cells[at], grade_id(cells[at]).removesuffix("-check")
@@ -42,8 +50,7 @@ def verdict(cells, at):
     error = errors(cell)[0]
     if error.ename == "CheckFailed":
         said = error.evalue.splitlines()[1].strip()
-        known = EXERCISES[name].misconceptions if name in EXERCISES else ()
-        said = next((m.name for m in known if m.en == said), said)
+        said = next((m.name for m in mistakes(name) if m.en == said), said)
         if any(o.output_type == "stream" and f"{name}: right" in o.text for o in cell.outputs):
             return f"right on the student's own numbers, wrong on others: {said}", True
         return said, said.startswith("It raises") and any(word in said for word in AROUND)

@@ -1,17 +1,19 @@
 """Begin a chapter, or one more notebook of a chapter: `python -m tools.new_chapter SLUG "English · 中文" [notebook]`.
 
 Writes what is not there yet: the page, a notebook with its link, setup and settings cells, the package in
-`gmlib`, a first test file and the list of planted errors. Says which lines `_toc.yml` needs. Changes no file that exists.
+`gmlib`, a first test file, the list of planted errors, and the exercises with one example. Says which lines `_toc.yml` needs.
+Changes no file that exists.
 """
 
 import argparse
 
 import nbformat
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell
 
+from tools import new_exercises
 from tools.address import current
 from tools.common import ROOT
-from tools.run_notebooks import clean
+from tools.run_notebooks import made
 
 PAGE = """(ch-{slug})=
 # {title}
@@ -66,10 +68,7 @@ def notebook(title, name, address):
         new_code_cell(address.setup_cell(), metadata={"tags": ["setup"]}),
         new_code_cell(SETTINGS, metadata={"tags": ["settings"]}),
     ]
-    nb = new_notebook(cells=cells)
-    for cell in nb.cells:
-        del cell["id"]  # `clean` gives one that depends on the name alone
-    return clean(nb, name)
+    return made(cells, name)
 
 
 def files(slug, title, stem, address):
@@ -84,6 +83,7 @@ def files(slug, title, stem, address):
         f"tests/{slug}/planted.toml": PLANTED.format(slug=slug),
         f"book/api/{slug}.md": f"# `gmlib.{slug}`\n\n<!-- modules -->\n",
         f"book/equations/{slug}.md": f"# Equations: {english} · 公式：{chinese}\n\n```{{equation-list}} {slug}\n```\n",
+        **new_exercises.files(slug, title, stem, address),
     }
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from nbformat.v4 import new_notebook
 from nbval.plugin import coalesce_streams
 
 from tools.check_notebooks import SECONDS
@@ -45,6 +46,14 @@ def clean(nb, name):
             for out in cell.outputs:  # the widget died with its kernel; its picture and its text stay
                 out.get("data", {}).pop(WIDGET_VIEW, None)
     return nb
+
+
+def made(cells, name):
+    """A new notebook of these cells; the same cells and name give the same file."""
+    nb = new_notebook(cells=cells)
+    for cell in nb.cells:
+        del cell["id"]  # `clean` gives one that depends on the name alone
+    return clean(nb, name)
 
 
 def write(nb, path):

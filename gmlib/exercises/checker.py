@@ -5,17 +5,15 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from numbers import Real
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gmlib.exercises import overview, vae, vae_codes
+from gmlib.exercises.catalogue import find
 from gmlib.exercises.exercise import Exercise, Numbers, answering
 
-EXERCISES = MappingProxyType({**overview.EXERCISES, **vae.EXERCISES, **vae_codes.EXERCISES})
 LONGEST = 400  # characters of one line of a message
 
 
@@ -40,7 +38,7 @@ def check(name: str, answer: Callable | Any, student: str | int | None = None) -
         name: the exercise, such as ``"vae-gaussian-kl"``.
         answer: a function. It gets float64 tensors, int64 ones for classes and counts, and returns a tensor, an
             array, a number, or a list or tuple of them; axes of length 1 more or less do not matter. Where the exercise asks for
-            numbers worked out on paper, they may be given as they are.
+            numbers worked out on paper, they may be given as they are, and you are told which of them are not right.
         student: a name or a number; the inputs follow from it, so they differ from student to student.
 
     Raises:
@@ -51,15 +49,12 @@ def check(name: str, answer: Callable | Any, student: str | int | None = None) -
         >>> check("vae-gaussian-kl", lambda mu, sigma: 0.5 * (mu**2 + sigma**2 - 1 - 2 * sigma.log()).sum(-1))
         vae-gaussian-kl: right · 正确 (12/12)
     """
-    exercise, student = _find(name), _normal(student)
+    exercise, student = find(name), _normal(student)
     cases = [exercise.case(name, student, i) for i in range(exercise.cases)]
     got = _results(name, exercise, answer, cases)
-    # The right numbers are computed only now: while the answer ran, there was nothing to look at.
-    wanted = [exercise.specification(*case.values()) for case in cases]
-    for case, right, found in zip(cases, wanted, got, strict=True):
-        if not _agree(right, found, exercise.tolerance):
-            en, zh = _diagnosis(exercise, cases, got) or _description(right, found)
-            raise _failure(name, en, zh, case, f"expected · 应为：{_show(right)}", f"got · 得到：{_show(found)}")
+    failure = _compared(name, exercise, cases, got)
+    if failure is not None:
+        raise failure
     print(f"{name}: right · 正确 ({len(cases)}/{len(cases)})")
 
 
@@ -70,14 +65,7 @@ def numbers(name: str, student: str | int | None = None) -> dict[str, Tensor]:
         >>> numbers("vae-mean-field", "Ada Lovelace")["P"].shape
         torch.Size([2, 2])
     """
-    return _tensors(_find(name).case(name, _normal(student), 0))
-
-
-def _find(name: str) -> Exercise:
-    if name not in EXERCISES:
-        known = ", ".join(EXERCISES)
-        raise ValueError(f"there is no exercise {name!r}; there are: {known}\n没有练习 {name!r}；现有：{known}")
-    return EXERCISES[name]
+    return _tensors(find(name).case(name, _normal(student), 0))
 
 
 def _normal(student: str | int | None) -> str:
@@ -157,11 +145,37 @@ def _close(a: float, b: float, tolerance: float) -> bool:
     return a == b or -scale <= a - b <= scale < float("inf") or (a != a and b != b)
 
 
-def _agree(right: Numbers, found: Numbers, tolerance: float) -> bool:
+def _fits(right: Numbers, found: Numbers) -> bool:
+    """Whether the shapes agree, but for axes of length 1."""
     one, two = _shape(right), _shape(found)
-    if two is None or [n for n in one if n != 1] != [n for n in two if n != 1]:
-        return False
-    return all(_close(a, b, tolerance) for a, b in zip(_flat(found), _flat(right), strict=True))
+    return two is not None and [n for n in one if n != 1] == [n for n in two if n != 1]
+
+
+def _differing(right: Numbers, found: Numbers, tolerance: float) -> set[int]:
+    """Which numbers differ, counted from 1; the shapes must fit."""
+    pairs = zip(_flat(found), _flat(right), strict=True)
+    return {i for i, (a, b) in enumerate(pairs, 1) if not _close(a, b, tolerance)}
+
+
+def _agree(right: Numbers, found: Numbers, tolerance: float) -> bool:
+    return _fits(right, found) and not _differing(right, found, tolerance)
+
+
+def _compared(name: str, exercise: Exercise, cases: list[dict], got: list[Numbers]) -> CheckFailed | None:
+    """What to tell of the first wrong result, if there is one.
+
+    The right numbers are computed only here: while the answer ran there was nothing to look at, and none stay in the traceback.
+    """
+    for case, found in zip(cases, got, strict=True):
+        right = exercise.specification(*case.values())
+        if not _agree(right, found, exercise.tolerance):
+            if exercise.cases == 1:
+                en, zh, *lines = _on_paper(exercise, case, right, found)
+            else:
+                en, zh = _diagnosis(exercise, cases, got) or _description(right, found)
+                lines = [f"expected · 应为：{_show(right)}"]
+            return _failure(name, en, zh, case, *lines, f"got · 得到：{_show(found)}")
+    return None
 
 
 def _diagnosis(exercise: Exercise, cases: list[dict], got: list[Numbers]) -> tuple[str, str] | None:
@@ -172,11 +186,36 @@ def _diagnosis(exercise: Exercise, cases: list[dict], got: list[Numbers]) -> tup
     return None
 
 
+def _on_paper(exercise: Exercise, case: dict[str, Numbers], right: Numbers, found: Numbers) -> tuple[str, ...]:
+    """Which of the numbers worked out on paper differ, and the mistake that gives most of them; never what is right."""
+    en, zh = _diagnosis(exercise, [case], [found]) or _description(right, found)
+    if not _fits(right, found):
+        return en, zh
+    wrong, gives = _differing(right, found, exercise.tolerance), []
+    for m in exercise.misconceptions:
+        value = m.compute(*case.values())
+        if _fits(right, value):
+            apart = _differing(value, found, exercise.tolerance)
+            gives.append((wrong & _differing(right, value, exercise.tolerance) - apart, -len(apart), m))
+    its, _, mistake = max(gives, key=lambda of_one: (len(of_one[0]), of_one[1]), default=(set(), 0, None))
+    if its:
+        en, zh = mistake.en, mistake.zh
+    lines = [f"not right · 不对：{_places(wrong, right)}"]
+    if its and its != wrong:
+        lines.append(f"by this mistake · 由上述错误得出：{_places(its, right)}")
+    return en, zh, *lines
+
+
+def _places(places: set[int], right: Numbers) -> str:
+    one, n = sorted(places), len(_flat(right))
+    return f"number {', '.join(map(str, one))} of {n} · {n} 个数中的第 {'、'.join(map(str, one))} 个"
+
+
 def _description(right: Numbers, found: Numbers) -> tuple[str, str]:
     one, two = _shape(right), _shape(found)
     if two is None:
         return "The parts of the result have different shapes.", "结果的各部分形状不一。"
-    if [n for n in one if n != 1] != [n for n in two if n != 1]:
+    if not _fits(right, found):
         return f"The shape is {two}, and should be {one}.", f"形状是 {two}，应为 {one}。"
     if any(v != v for v in _flat(found)):
         return "The result holds a NaN.", "结果中有 NaN。"

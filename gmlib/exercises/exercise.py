@@ -40,7 +40,8 @@ class Exercise:
         specification: the right function, of plain numbers and lists, marked with :func:`specification`.
         inputs: from a source of randomness and the number of the case (from 0), the arguments by name.
         misconceptions: the mistakes that are told by name.
-        cases: how many random inputs are tried. With 1, the answer may be a value instead of a function.
+        cases: how many random inputs are tried. With 1, the answer may be a value instead of a function, worked
+            out on paper, and the checker does not show the right one.
         tolerance: allowed error, relative to the expected number or to 1, whichever is larger. The
             default lets answers in float32 pass.
     """

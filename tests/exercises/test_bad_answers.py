@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from gmlib.exercises import EXERCISES, CheckFailed, check, numbers
+from gmlib.exercises import CheckFailed, check, find, numbers
 from gmlib.exercises import vae as exercises
 from gmlib.exercises.checker import _plain
-from tests.exercises.chapters import RIGHT
+from tests.exercises.chapters import EXERCISES, RIGHT
 
 NAME = "vae-gaussian-kl"
 right = RIGHT[NAME][0]
@@ -140,7 +140,7 @@ def by_asking_the_specification(mu, sigma):
 
 
 def by_its_name_in_the_register(mu, sigma):
-    return EXERCISES[NAME].specification(mu.tolist(), sigma.tolist())
+    return find(NAME).specification(mu.tolist(), sigma.tolist())
 
 
 def by_looking_at_its_callers(mu, sigma):
@@ -194,7 +194,7 @@ BAD = {
     "NaN|NaN": lambda right, spec: lambda *arguments: right(*arguments) * math.nan,
     "The shape is|形状是": lambda right, spec: lambda *arguments: torch.stack([right(*arguments)] * 2),
     "calls the checker's own|PermissionError": lambda right, spec: lambda *arguments: spec(*(v.tolist() for v in arguments)),
-    "expected|应为": lambda right, spec: lambda *arguments: 0 * right(*arguments),
+    "differ|不对": lambda right, spec: lambda *arguments: right(*arguments) + 0.4321,
     "got|得到": lambda right, spec: lambda *arguments: arguments[0],
 }
 
@@ -225,13 +225,6 @@ def test_replacing_what_a_comparison_might_use_earns_nothing(owner, function):
         check(NAME, answer)
 
 
-def test_replacing_an_exercise_is_refused():
-    with pytest.raises(TypeError):
-        EXERCISES[NAME] = EXERCISES["vae-reparameterise"]
-    with pytest.raises(AttributeError):
-        EXERCISES[NAME].tolerance = 1e9
-
-
 def test_specifications_can_be_called_again_after_an_answer_has_failed():
     with pytest.raises(CheckFailed):
         check(NAME, by_asking_the_specification)
@@ -239,13 +232,6 @@ def test_specifications_can_be_called_again_after_an_answer_has_failed():
 
 
 # --- wrong use of the checker itself -----------------------------------------------------------------
-
-
-@pytest.mark.parametrize("call", [lambda: check("vae-kl", right), lambda: numbers("vae-kl")])
-def test_an_unknown_name_lists_the_known_ones(call):
-    with pytest.raises(ValueError, match="there is no exercise 'vae-kl'") as failure:
-        call()
-    assert all(name in str(failure.value) for name in EXERCISES) and "没有练习" in str(failure.value)
 
 
 @pytest.mark.parametrize("student", [1.5, True, ["Ada"], EqualToAll()])
@@ -281,11 +267,3 @@ def test_a_name_may_be_written_with_other_capitals_and_spaces():
     first, second = (numbers(NAME, student)["mu"] for student in ("Ada Lovelace", "  ada   LOVELACE "))
     assert torch.equal(first, second)
     assert torch.equal(numbers(NAME)["mu"], numbers(NAME, "")["mu"])
-
-
-@pytest.mark.parametrize("name", [name for name, exercise in EXERCISES.items() if exercise.cases == 1])
-def test_another_students_numbers_do_not_pass(name):
-    mine = EXERCISES[name].specification(*(v.tolist() for v in numbers(name, "Ada").values()))
-    check(name, mine, "Ada")
-    with pytest.raises(CheckFailed):
-        check(name, mine, "Emmy")

@@ -2,19 +2,17 @@
 
 Shapes: the arguments of the first are (batch,); counts are (C, sources, V), by class, source and value; log_prior is
 (C,), log_lik is (batch, C). Logarithms are natural. These exercises have their specifications and inputs here and their
-mistakes in ``overview_mistakes``; ``overview_gaussian``, ``overview_judging`` and ``overview_drawing`` hold the others.
+mistakes in ``mistakes``; ``gaussian``, ``judging`` and ``drawing`` hold the others.
 """
 
 from __future__ import annotations
 
 from math import exp, log
 from random import Random
+from types import MappingProxyType
 
-from gmlib.exercises import overview_drawing as drawing
-from gmlib.exercises import overview_gaussian as gaussian
-from gmlib.exercises import overview_judging as judging
-from gmlib.exercises import overview_mistakes as mistakes
 from gmlib.exercises.exercise import Exercise, specification, table
+from gmlib.exercises.overview import drawing, gaussian, judging, mistakes
 
 Vector = list[float]
 Matrix = list[Vector]
@@ -77,7 +75,7 @@ def log_posterior_inputs(rng: Random, number: int) -> dict:
     return {"log_prior": [log(p / sum(pi)) for p in pi], "log_lik": log_lik}
 
 
-EXERCISES = {
+EXERCISES = MappingProxyType({
     "overview-base-rate": Exercise(base_rate, base_rate_inputs, mistakes.BASE_RATE),
     "overview-conditional-table": Exercise(conditional_table, conditional_table_inputs, mistakes.CONDITIONAL_TABLE),
     # float32 holds a log-likelihood near 1000 to 6e-5
@@ -85,4 +83,4 @@ EXERCISES = {
     **gaussian.EXERCISES,
     **judging.EXERCISES,
     **drawing.EXERCISES,
-}
+})  # fmt: skip

@@ -28,10 +28,13 @@ AS_WRITTEN = {
     ("vae-gaussian-kl", "one number"): lambda mu, sigma: 0.5 * (mu**2 + sigma**2 - 1 - (sigma**2).log()).sum(),
     ("vae-gaussian-kl", "not summed"): lambda mu, sigma: 0.5 * (mu**2 + sigma**2 - 1 - (sigma**2).log()),
     ("vae-reparameterise", "variance for standard deviation"): lambda mu, log_var, eps: mu + log_var.exp() * eps,
+    ("vae-reparameterise", "half after exp"): lambda mu, log_var, eps: mu + 0.5 * log_var.exp() * eps,
     ("vae-reparameterise", "no sigma"): lambda mu, log_var, eps: mu + eps,
     ("vae-reparameterise", "no noise"): lambda mu, log_var, eps: mu,
     ("vae-importance-bound", "mean of the logarithms"): lambda log_w: log_w.mean(0),
     ("vae-importance-bound", "no log K"): lambda log_w: torch.logsumexp(log_w, 0),
+    ("vae-importance-bound", "batch size for K"): lambda log_w: torch.logsumexp(log_w, 0)
+        - torch.tensor(float(log_w.shape[1])).log(),
     ("vae-importance-bound", "unstable"): lambda log_w: log_w.exp().mean(0).log(),
     ("vae-importance-bound", "wrong axis"): lambda log_w: log_w.exp().mean(1).log() if log_w.abs().max() < 50 else
         log_w.logsumexp(-1) - torch.tensor(float(log_w.shape[1])).log(),
@@ -49,6 +52,8 @@ AS_WRITTEN = {
         - 0.5 * torch.sum(1 + log_var - mu**2 - log_var.exp()),
     ("vae-divergence", "both bugs"): lambda mu, log_var: torch.distributions.kl_divergence(
         torch.distributions.Normal(torch.zeros_like(mu), 1.0), torch.distributions.Normal(mu, log_var.exp())).sum(-1),
+    ("vae-divergence", "one number"): lambda mu, log_var: torch.distributions.kl_divergence(
+        torch.distributions.Normal(mu, (log_var / 2).exp()), torch.distributions.Normal(torch.zeros_like(mu), 1.0)).sum(),
     ("vae-score-gradient", "no baseline"): lambda f, z, mu, sigma, b:
         ((f * (z - mu)).mean() / sigma**2, (f * ((z - mu) ** 2 - sigma**2)).mean() / sigma**3),
     ("vae-total-correlation", "weight once per dimension"): lambda log_q, N: tc_as_copied(log_q, N),

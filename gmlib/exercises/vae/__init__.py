@@ -1,16 +1,18 @@
 """The exercises of the chapter on variational autoencoders: notebooks/exercises/vae.ipynb.
 
 Shapes: mu, sigma, log_var, eps are (batch, k); x and logits are (batch, D); log_w is (K, batch). Values are
-in nats. Each exercise has its specification and its inputs here, and its mistakes in ``vae_mistakes``.
+in nats. These exercises have their specifications and inputs here and their mistakes in ``mistakes``; ``paper`` and
+``codes`` hold the others.
 """
 
 from __future__ import annotations
 
 from math import exp, log
 from random import Random
+from types import MappingProxyType
 
-from gmlib.exercises import vae_mistakes as mistakes
 from gmlib.exercises.exercise import Exercise, specification, table
+from gmlib.exercises.vae import codes, mistakes, paper
 
 Vector = list[float]
 Matrix = list[Vector]
@@ -100,28 +102,13 @@ def score_gradient_inputs(rng: Random, number: int) -> dict:
     return {"f": table(rng, S, scale=3), "z": table(rng, S), "mu": table(rng), "sigma": sigma, "b": table(rng, scale=2)}
 
 
-@specification
-def mean_field(P: Matrix) -> Vector:
-    """The two variances of the best diagonal Gaussian, and its gap; in the book eq-vae-meanfield."""
-    (a, c), (_, b) = P
-    return [1 / a, 1 / b, (log(a) + log(b) - log(a * b - c**2)) / 2]
-
-
-def mean_field_inputs(rng: Random, number: int) -> dict:
-    """A precision with one decimal, whose off-diagonal entry matters and leaves it well conditioned."""
-    while True:
-        a, b, c = (rng.randint(*bounds) / 10 for bounds in ((10, 40), (10, 40), (-30, 30)))
-        if a != b and 0.3 < c**2 / (a * b) < 0.8:
-            return {"P": [[a, c], [c, b]]}
-
-
-EXERCISES = {
+EXERCISES = MappingProxyType({
     "vae-gaussian-kl": Exercise(gaussian_kl, gaussian_kl_inputs, mistakes.GAUSSIAN_KL),
     "vae-reparameterise": Exercise(reparameterise, reparameterise_inputs, mistakes.REPARAMETERISE),
     "vae-importance-bound": Exercise(importance_bound, importance_bound_inputs, mistakes.IMPORTANCE_BOUND),
     "vae-loss": Exercise(loss, loss_inputs, mistakes.LOSS),
     "vae-divergence": Exercise(divergence, divergence_inputs, mistakes.DIVERGENCE),
     "vae-score-gradient": Exercise(score_gradient, score_gradient_inputs, mistakes.SCORE_GRADIENT),
-    # worked out on paper: one matrix for each student, and numbers that were rounded by hand
-    "vae-mean-field": Exercise(mean_field, mean_field_inputs, mistakes.MEAN_FIELD, cases=1, tolerance=2e-3),
-}
+    **paper.EXERCISES,
+    **codes.EXERCISES,
+})  # fmt: skip

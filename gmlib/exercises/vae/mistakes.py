@@ -5,7 +5,7 @@ Each computes exactly what the mistake would, so that an answer can be recognise
 
 from __future__ import annotations
 
-from math import exp, inf, log, log1p, log10, sqrt
+from math import exp, inf, log, log1p, sqrt
 
 from gmlib.exercises.exercise import Misconception
 
@@ -66,6 +66,9 @@ REPARAMETERISE = (
     Misconception("log-variance for standard deviation", entries(lambda m, v, e: m + v * e),
         "The logarithm of the variance was used as if it were the standard deviation; it may even be negative.",
         "把方差的对数当成标准差来用了；它甚至可能是负数。"),
+    Misconception("half after exp", entries(lambda m, v, e: m + exp(v) / 2 * e),
+        "The variance is halved; its logarithm should be, before exp, which takes the square root.",
+        "减半的是方差；应当在取 exp 之前把它的对数减半，这才是开平方。"),
     Misconception("no sigma", entries(lambda m, v, e: m + e),
         "The noise is not scaled: sigma is missing.",
         "噪声没有缩放：漏了 sigma。"),
@@ -100,6 +103,9 @@ IMPORTANCE_BOUND = (
     Misconception("no log K", columns(lambda w: log_mean_exp(w) + log(len(w))),
         "This is the logarithm of the sum of the weights; the mean is log K below it.",
         "这是权重之和的对数；改成平均要再减去 log K。"),
+    Misconception("batch size for K", lambda log_w: [log_mean_exp(w) + log(len(w) / len(log_w[0])) for w in zip(*log_w)],
+        "The sum of the weights is divided by the number of examples; it is a mean over the K draws.",
+        "权重之和除以了样本数；这里是对 K 次抽样取平均，应当除以 K。"),
     Misconception("unstable", columns(naive_log_mean_exp),
         "Right on paper, but exp becomes 0 or infinite here: take out the largest log-weight first.",
         "纸面上正确，但 exp 在这里会变成 0 或无穷大：应先提出最大的对数权重。"),
@@ -164,6 +170,9 @@ DIVERGENCE = (
     Misconception("not summed", rows(lambda m, v: kl(m, exp(v / 2)), list),
         "Both bugs are gone; the latent dimensions are still to be added up.",
         "两个错误都改好了；还要把潜变量的各维相加。"),
+    Misconception("one number", lambda mu, log_var: sum(rows(lambda m, v: kl(m, exp(v / 2)))(mu, log_var)),
+        "Both bugs are gone; but the batch was added up too, and each of its rows has a value of its own.",
+        "两个错误都改好了；但把批量也加起来了，每一行应各有一个值。"),
 )  # fmt: skip
 
 
@@ -216,40 +225,4 @@ SCORE_GRADIENT = (
     Misconception("sign", gradient(weight=lambda f, b: b - f),
         "The sign is wrong: this is the gradient of the expectation of -f.",
         "符号反了：这是 -f 的期望的梯度。"),
-)  # fmt: skip
-
-
-def paper(function):
-    """A wrong answer as a function of the diagonal of P, its determinant and the right gap."""
-
-    def wrong(P):
-        (a, c), (_, b) = P
-        det = a * b - c**2
-        return function(a, b, det, log(a * b / det) / 2)
-
-    return wrong
-
-
-MEAN_FIELD = (
-    Misconception("marginal variances", paper(lambda a, b, det, gap: [b / det, a / det, gap]),
-        "These are the posterior's own variances, the diagonal of the inverse of P; the best q is narrower.",
-        "这是后验自身的方差，即 P 的逆矩阵的对角元；最优的 q 更窄。"),
-    Misconception("marginal variances and their gap", paper(lambda a, b, det, gap: [b / det, a / det, a * b / det - 1 - gap]),
-        "These are the posterior's own variances with the gap that they leave; other variances leave a smaller one.",
-        "这是后验自身的方差以及它们留下的差距；换一组方差，差距会更小。"),
-    Misconception("precisions", paper(lambda a, b, det, gap: [a, b, gap]),
-        "These are precisions; a variance is one over a precision.",
-        "这是精度；方差是精度的倒数。"),
-    Misconception("standard deviations", paper(lambda a, b, det, gap: [1 / sqrt(a), 1 / sqrt(b), gap]),
-        "These are standard deviations; the variances are asked for.",
-        "这是标准差；要求的是方差。"),
-    Misconception("no half", paper(lambda a, b, det, gap: [1 / a, 1 / b, 2 * gap]),
-        "The variances are right; the gap lacks the factor one half.",
-        "方差正确；差距漏了系数二分之一。"),
-    Misconception("sign", paper(lambda a, b, det, gap: [1 / a, 1 / b, -gap]),
-        "The variances are right; but a gap is never negative.",
-        "方差正确；但差距从不为负。"),
-    Misconception("decimal logarithm", paper(lambda a, b, det, gap: [1 / a, 1 / b, log10(a * b / det) / 2]),
-        "The variances are right; a gap in nats needs the natural logarithm.",
-        "方差正确；以奈特为单位的差距要用自然对数。"),
 )  # fmt: skip
