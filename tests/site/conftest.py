@@ -130,12 +130,17 @@ def sample(tmp_path_factory):
 
 
 def build_sample(source: Path) -> None:
+    copy_sample(source)
+    builder = Path(sys.executable).with_name("jupyter-book")
+    run_quietly([str(builder), "build", str(source), "-W", "-n", "--keep-going"], cwd=source)
+
+
+def copy_sample(source: Path) -> None:
+    """The sources of the sample book, with what makes pages of them."""
     shutil.copytree(Path(__file__).parent / "sample", source)
     shutil.copy(ROOT / "_config.yml", source)
     for folder in ("_ext", "_static", "_templates"):
         shutil.copytree(ROOT / "book" / folder, source / "book" / folder)
-    builder = Path(sys.executable).with_name("jupyter-book")
-    run_quietly([str(builder), "build", str(source), "-W", "-n", "--keep-going"], cwd=source)
 
 
 @pytest.fixture(scope="session")

@@ -1,19 +1,19 @@
 """One visit to each page, in which everything is looked at that a page can have wrong.
 
-The parts of the book go to different workers. What each check catches is planted in the file named beside it.
+The chapters go to different workers. What each check catches is planted in the file named beside it.
 """
 from __future__ import annotations
 
 import pytest
 
 from tests.site.axe import Audit
+from tests.site.parts import PARTS, pages_of
 from tests.site.shift import LOADING, WATCH, jumps, loading
 from tests.site.test_layout import CLIPPED, overflow
 from tests.site.weight import Scales, too_heavy, weights
 
 pytestmark = pytest.mark.site
 
-PARTS = 8
 # what axe cannot judge: off the screen until it has the focus; for screen readers only; scrolled out; over the text
 UNSEEN = ("skip-link", "inset(50%)", "bd-toc", "rounded-pill")
 EXPECTED = {"book": {}, "sample": {"book/blocks.html": {"wide formulas": ["equation-eq-sample-wide"]}}}
@@ -37,10 +37,10 @@ def look_at(tab, url: str, known: set[str], cached: set[str]) -> tuple[dict, dic
     return {check: problems for check, problems in found.items() if problems}, seen
 
 
-@pytest.mark.parametrize("name, part", [("sample", 0), *(("book", part) for part in range(PARTS))])
+@pytest.mark.parametrize("name, part", [("sample", None), *(("book", part) for part in PARTS)])
 def test_every_page(visit, request, known_styles, first_visit, record_property, name, part):
     site = request.getfixturevalue(name)
-    pages = site.pages[part::PARTS] if name == "book" else site.pages
+    pages = pages_of(site, part)
     cached, found, seen = first_visit(site), {}, {}
     for page in pages:
         tab = visit(site)

@@ -9,6 +9,8 @@ import pytest
 from bs4 import BeautifulSoup
 from bs4.element import PreformattedString
 
+from tests.site.parts import PARTS, pages_of
+
 pytestmark = pytest.mark.site
 
 CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
@@ -70,12 +72,15 @@ def pictures_without_words(soup: BeautifulSoup) -> list[str]:
     return [p["src"] for p in pictures if not WORD.search(p.get("alt", "")) and not CJK.search(p.get("alt", ""))]
 
 
-@pytest.mark.parametrize("check", [unmarked, one_language_attributes, pictures_without_words])
-@pytest.mark.parametrize("name", ["book", "sample"])
-def test_every_page(name, check, request):
+CHECKS = [unmarked, one_language_attributes, pictures_without_words]
+
+
+@pytest.mark.parametrize("name, part", [("sample", None), *(("book", part) for part in PARTS)])
+def test_every_page(name, part, request):
     site = request.getfixturevalue(name)
-    found = {page: problems for page in site.pages if (problems := check(parse(site, page)))}
-    assert found == {}
+    pages = pages_of(site, part)
+    found = {page: problems for page in pages if (problems := [one for check in CHECKS for one in check(parse(site, page))])}
+    assert found == {} and pages
 
 
 PAGE = '<html lang="en"><body><article>{}</article></body></html>'
