@@ -3,5 +3,22 @@
 from gmlib.explore.boundary import Boundary, Reading, lowest, reading, share_below
 from gmlib.explore.figure import Explorable
 from gmlib.explore.gap import Bars, Gap, bars, curve, line
+from gmlib.explore.shift import Distances, Shift, shifted_normals, shifted_uniforms
 
-__all__ = ["Bars", "Boundary", "Explorable", "Gap", "Reading", "bars", "curve", "line", "lowest", "reading", "share_below"]
+__all__ = [
+    "Bars",
+    "Boundary",
+    "Distances",
+    "Explorable",
+    "Gap",
+    "Reading",
+    "Shift",
+    "bars",
+    "curve",
+    "line",
+    "lowest",
+    "reading",
+    "share_below",
+    "shifted_normals",
+    "shifted_uniforms",
+]

@@ -185,7 +185,8 @@ UNCHECKED = {
         explore.gap.line explore.gap.curve explore.gap.Gap.log_joint""",
     "holds the networks that it is given, or makes PyTorch's own": """
         vae.model.VAE.__init__ vae.linear.LinearDecoder.__init__ vae.linear.LinearEncoder.__init__""",
-    "draws what it is given": "plot.density plot.ellipse explore.gap.Gap.draw explore.boundary.Boundary.draw",
+    "draws what it is given": """
+        plot.density plot.ellipse explore.gap.Gap.draw explore.boundary.Boundary.draw explore.shift.Shift.draw""",
 }
 
 

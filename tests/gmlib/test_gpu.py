@@ -14,7 +14,7 @@ import torch
 
 from tests.gmlib.cuda import On, SameNoise  # before the library: see there
 
-from gmlib import data, metrics, overview, targets, vae
+from gmlib import data, divergences, metrics, overview, targets, vae
 from gmlib.nn import BernoulliNet, GaussianNet, mlp
 from gmlib.train import ema, train
 from tests.laws import laws
@@ -133,6 +133,33 @@ def test_the_rest_of_the_vae_chapter_equals_the_cpu():
             bound = codes.elbo(x[:10])
         assert (bound <= exact).all()
         results.append([*(t.value for t in terms), *(t.standard_error for t in terms), exact, W @ W.mT, mu, sigma])
+    for cpu, gpu in zip(*results, strict=True):
+        close(gpu, cpu)
+
+
+def test_divergences_equal_the_cpu():
+    results = []
+    for device in ("cpu", DEVICE):
+        x, y = (torch.randn(n, 2, generator=on(), dtype=F64).to(device) for n in (13, 17))
+        a, b = x[:, 0].softmax(0), y[:, 1].softmax(0)
+        p, q = (t.abs().cumsum(0)[:, 0].softmax(0) for t in (x, 2 * x))
+        C = divergences.cost_matrix(x, y)
+        S, A = x.T @ x, y.T @ y
+        plan = divergences.sinkhorn(C, a, b, 0.4, 1e-11)
+        law = divergences.max_entropy(torch.stack([x[:, 0], x[:, 0] ** 2]), torch.stack([x.mean(), x.square().mean()]), 0.1)
+        results.append([
+            divergences.kl(p, q), divergences.js(p, q), divergences.total_variation(p, q), divergences.entropy(p),
+            *(divergences.f_divergence(p, q, d) for d in (divergences.JS, divergences.CHI2, divergences.TV)),
+            divergences.fenchel_bound(-x[:, 0].abs(), -y[:, 0].abs(), divergences.GAN, a, b),
+            divergences.donsker_varadhan(x[:, 0], y[:, 0], a, b),
+            divergences.wasserstein_1d(x[:, 0], y[:, 0], a, b), divergences.wasserstein_1d(x[:, 0], y[:, 0], a, b, 2.5),
+            divergences.sliced_wasserstein(x, y, torch.eye(2, dtype=F64, device=device), a, b),
+            *divergences.exact_transport(C, a, b)[:1], plan.transport, plan.kl,
+            divergences.sinkhorn_divergence(x, y, 0.6, a, b, tolerance=1e-11),
+            divergences.wasserstein2_gaussians(x[0], S, y[0], A), *divergences.entropic_normals(a[:2], b[:2], 0.1),
+            divergences.wasserstein1_normals(x[0], a[:2], y[0], b[:2]), law.entropy,
+            divergences.functional_derivative(lambda p: p.log().sum(), p, 0.1),
+        ])  # fmt: skip
     for cpu, gpu in zip(*results, strict=True):
         close(gpu, cpu)
 

@@ -25,7 +25,7 @@ COLAB = {
     "anywidget": "0.9.21", "accelerate": "1.14.0", "safetensors": "0.8.0", "sympy": "1.14.0", "tqdm": "4.67.3",
     "pooch": "1.9.0",
 }  # fmt: skip
-IMPORT_NAMES = {"scikit-learn": "sklearn"}
+IMPORT_NAMES = {"scikit-learn": "sklearn", "POT": "ot"}
 # There in Colab and in every Jupyter, and not ours to install.
 FRONT_END = {"IPython", "traitlets"}
 
