@@ -125,6 +125,11 @@ def plain_protocols(app: Sphinx, what: str, name: str, obj, options, signature, 
     return ("", None) if getattr(obj, "_is_protocol", False) else None
 
 
+def skip_foreign(app: Sphinx, what: str, name: str, obj, skip: bool, options) -> bool | None:
+    """A field whose default is a function of another library is no method of ours."""
+    return True if inspect.isroutine(obj) and not (obj.__module__ or PACKAGE).startswith(PACKAGE) else None
+
+
 def source_link(config):
     """A resolver for sphinx.ext.linkcode on the repository named in `_config.yml`."""
     options = config.html_theme_options
@@ -152,6 +157,7 @@ def setup(app: Sphinx) -> dict:
     app.connect("config-inited", configure, priority=100)
     app.connect("env-get-outdated", changed_pages)
     app.connect("source-read", list_modules)
+    app.connect("autodoc-skip-member", skip_foreign)
     app.connect("autodoc-process-signature", plain_protocols)
     app.connect("autodoc-process-docstring", add_equations, priority=400)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -130,7 +130,7 @@ def test_without_scripts_every_page_is_reached(visit, sample, width):
     for mark in tab.page.locator(".bd-links .toctree-toggle").all():
         mark.click()
     links = tab.page.locator(".bd-links li > a").all()
-    assert len(links) == 7 and all(link.is_visible() for link in links)
+    assert len(links) == 8 and all(link.is_visible() for link in links)
     text, contents = (tab.page.locator(place).bounding_box() for place in ("article", ".bd-links"))
     beside, below = contents["x"] + contents["width"] <= text["x"], contents["y"] >= text["y"] + text["height"]
     assert (beside, below) == (width == 1280, width == 390)
