@@ -9,6 +9,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3.11)
 PORT ?= 8000
 NB ?=
+CHAPTER ?=
 
 py := .venv/bin/python
 installed := .venv/installed
@@ -17,6 +18,8 @@ built := $(site)/.built
 # Everything that a page is made from: equation marks link to lines of gmlib and of the tests.
 sources := $(wildcard $(shell git ls-files --cached --others --exclude-standard -- \
 	_config.yml _toc.yml equations.toml CITATION.cff book notebooks gmlib tests tools))
+# After a change of one of these every page is read again; after any other, those that changed.
+everywhere := _config.yml _toc.yml .venv/installed $(filter book/_ext/%,$(sources))
 took = echo "$(1): $$(( SECONDS / 60 )) min $$(( SECONDS % 60 )) s"
 
 .PHONY: help book test serve notebooks colab assignments address clean
@@ -27,9 +30,9 @@ help:  ## this list
 book: $(built)  ## build the site into _build/html (1 minute; warnings are errors)
 	@echo "The site is in $(site); 'make serve' shows it."
 
-test: $(installed)  ## run every test (about 10 minutes; builds the site first if it is not up to date)
-	@echo "Running all tests: about 10 minutes on two idle cores."
-	@$(py) -m tools.run_tests
+test: $(installed)  ## run every test (about 10 minutes; builds the site first), or CHAPTER=vae for one chapter's
+	@echo "Running $(if $(CHAPTER),the tests of $(CHAPTER): about 1 minute,all tests: about 10 minutes) on two idle cores."
+	@$(py) -m $(if $(CHAPTER),tools.run_chapter $(CHAPTER),tools.run_tests)
 
 serve: $(built)  ## show the built site on a port of this machine (PORT=8000)
 	@echo "The book is at http://127.0.0.1:$(PORT)/ until Ctrl-C."
@@ -52,10 +55,11 @@ clean:  ## remove what was built, and keep .venv
 	rm -rf _build build dist *.egg-info
 
 $(built): $(installed) $(sources)
-	@echo "Building the site into $(site): about 1 minute."
-	@SECONDS=0; rm -rf $(site) && .venv/bin/jupyter-book build . --all -W -n --keep-going \
-		&& $(py) -m tools.assignments notebooks/exercises $(site)/assignments && touch $@ \
-		&& $(call took,Built)
+	@echo "Building the site into $(site): up to 1 minute."
+	@SECONDS=0; mkdir -p _build && touch _build/begun \
+		&& $(py) -m tools.build_site $(if $(filter $(everywhere),$?),--anew) \
+		&& rm -rf $(site)/assignments && $(py) -m tools.assignments notebooks/exercises $(site)/assignments \
+		&& mv _build/begun $@ && $(call took,Built)
 
 $(installed): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { \

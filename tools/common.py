@@ -15,6 +15,11 @@ def notebooks(root=ROOT / "notebooks"):
     return sorted(p for p in Path(root).rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
 
 
+def chapters(root=ROOT / "notebooks"):
+    """The chapters that there are: the folders with notebooks."""
+    return sorted({path.parent.name for path in notebooks(root)} - {EXERCISES.name})
+
+
 def tracked(*paths, root=ROOT):
     """The files under `paths` that git knows or would add, and that exist."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *paths]

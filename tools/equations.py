@@ -1,6 +1,7 @@
 """List the book's equations and their checks, or confirm that changed ones are still checked.
 
     python -m tools.equations                       what is wrong; exits 1 if something is
+    python -m tools.equations --chapter gan         what is wrong in one chapter
     python -m tools.equations list [eq-gan …]       equations whose label begins so, or all, with their checks
     python -m tools.equations confirm LABEL ...     record the present text of these equations
     python -m tools.equations confirm --all         record all (after you have looked at each)
@@ -8,6 +9,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
@@ -18,10 +20,12 @@ from equations_rules import problems  # noqa: E402
 from equations_scan import confirm, scan  # noqa: E402
 
 
-def faults(root: Path) -> int:
+def faults(root: Path, chapter: str = "") -> int:
     found = scan(root)
-    wrong = problems(found)
-    print(f"{len(found.equations)} equations, {len(wrong)} problems")
+    of = re.compile(rf"\beq-{chapter}-|\b{chapter}[./]")  # its labels, its files and its folders
+    wrong = [line for line in problems(found) if of.search(line) or not chapter]
+    count = len([e for e in found.equations if of.search(f"{e.label} {e.path}") or not chapter])
+    print(f"{count} equations, {len(wrong)} problems")
     for line in wrong:
         print(f"  {line}", file=sys.stderr)
     return 1 if wrong else 0
@@ -42,6 +46,7 @@ def listing(root: Path, beginnings: tuple[str, ...]) -> None:
 
 def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.equations", description=__doc__.splitlines()[0])
+    parser.add_argument("--chapter", default="", help="only what is wrong in this chapter")
     commands = parser.add_subparsers(dest="command")
     every = commands.add_parser("list", help="show equations with their checks and their code")
     every.add_argument("labels", nargs="*", help="how the labels begin; all if left out")
@@ -50,7 +55,7 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
     one.add_argument("--all", action="store_true", help="every displayed equation")
     args = parser.parse_args(argv)
     if args.command is None:
-        return faults(root)
+        return faults(root, args.chapter)
     if args.command == "list":
         listing(root, tuple(args.labels))
         return 0

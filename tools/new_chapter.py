@@ -1,7 +1,8 @@
 """Begin a chapter, or one more notebook of a chapter: `python -m tools.new_chapter SLUG "English · 中文" [notebook]`.
 
 Writes what is not there yet: the page, a notebook with its link, setup and settings cells, the package in
-`gmlib`, a first test file, and the exercises with one example. Says which lines `_toc.yml` needs. Changes no file that exists.
+`gmlib`, a first test file, the list of planted errors, and the exercises with one example. Says which lines `_toc.yml` needs.
+Changes no file that exists.
 """
 
 import argparse
@@ -48,9 +49,14 @@ Put into _toc.yml, in its part, or only the last line into a chapter that is the
         sections:
           - file: notebooks/{slug}/{stem}
 
+and under `Reference`, in the order of the chapters, as sections of book/equations and of book/api:
+
+          - file: book/equations/{slug}
+          - file: book/api/{slug}
+
 Give each notebook a title of its own, other than the chapter's. Then: make notebooks NB=notebooks/{slug}/{stem}.ipynb"""
 TEST = '"""The mathematics of {slug}: each test names the equation that it checks."""\n'
-PLANTED = "# Errors that the tests of this chapter must catch; step 5 of CONTRIBUTING.md shows their form.\n"
+PLANTED = "# Errors that people make, one at a time: `python -m tools.plant {slug}` puts each in and sees that something fails.\n"
 
 
 def notebook(title, name, address):
@@ -68,12 +74,15 @@ def notebook(title, name, address):
 def files(slug, title, stem, address):
     """Path below the root, and content, of all that a chapter starts with."""
     name = f"notebooks/{slug}/{stem}.ipynb"
+    english, chinese = title.split(" · ")
     return {
         f"book/{slug}.md": PAGE.format(slug=slug, title=title),
         name: nbformat.writes(notebook(title, name, address)) + "\n",
         f"gmlib/{slug}/__init__.py": f'"""{title.split(" · ")[0]}."""\n',
         f"tests/{slug}/test_{slug}.py": TEST.format(slug=slug),
-        f"tests/{slug}/planted.toml": PLANTED,
+        f"tests/{slug}/planted.toml": PLANTED.format(slug=slug),
+        f"book/api/{slug}.md": f"# `gmlib.{slug}`\n\n<!-- modules -->\n",
+        f"book/equations/{slug}.md": f"# Equations: {english} · 公式：{chinese}\n\n```{{equation-list}} {slug}\n```\n",
         **new_exercises.files(slug, title, stem, address),
     }
 

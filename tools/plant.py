@@ -1,9 +1,11 @@
-"""Break the library one line at a time and see that a test fails: `python -m tools.plant [part of a file's name]`.
+"""Break one line at a time and see that a test fails: `python -m tools.plant [chapter, or part of a file's name]`.
 
-Each error of `tests/planted.toml` is put into a copy of the tree, in which the tests named for that file run until the
-first failure. An error that no test catches, or that no longer fits the file, makes this fail. It takes some minutes.
+Each error of `tests/*/planted.toml` is put into a copy of the tree, in which the tests named for that file run until the
+first failure; an error in a notebook is tried in its cell (`tools/plant_notebook.py`). An error that nothing catches, or
+that no longer fits its file, makes this fail. It takes some minutes.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,17 +15,21 @@ import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tools.common import ROOT, tracked
+from tools.common import ROOT, kernel_environment, tracked
 
-PLANTED = ROOT / "tests" / "planted.toml"
 NEEDED = ("_config.yml", "book/_data", "gmlib", "notebooks/exercises", "tests", "tools", "pyproject.toml")  # what the tests read
+MISTYPED = ("SyntaxError", "IndentationError", "NameError", "AttributeError", "TypeError", "Died")  # no check caught these
 
 
-def errors(path=PLANTED, part=""):
-    """The planted errors as (file, right, wrong, tests)."""
-    for name, entry in tomllib.loads(path.read_text("utf-8")).items():
-        if part in name:
-            yield from ((name, right, wrong, entry["tests"]) for right, wrong in entry["errors"])
+def planted(part="", root=ROOT):
+    """The entries of all planted files by the name of the file that they break."""
+    found = {}
+    for path in sorted(root.glob("tests/*/planted.toml")):
+        entries = tomllib.loads(path.read_text("utf-8"))
+        if twice := found.keys() & entries.keys():
+            raise ValueError(f"{path.relative_to(root)}: errors of {min(twice)} stand in another planted.toml too")
+        found |= entries
+    return {name: entry for name, entry in found.items() if part in name}
 
 
 def caught(name, right, wrong, tests, root=ROOT):
@@ -44,13 +50,54 @@ def caught(name, right, wrong, tests, root=ROOT):
     return failed[0] if done.returncode == 1 and failed else ""
 
 
+def in_notebook(name, errors, root=ROOT):
+    """For each error (right, wrong) in a notebook's cells, what became of it, in words that begin with `caught` if it was."""
+    path = root / name
+    # No GPU: a process that has used one cannot be forked.
+    environment = kernel_environment() | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "agg", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run([sys.executable, "-m", "tools.plant_notebook", path], cwd=path.parent, env=environment,
+                          input=json.dumps(errors), capture_output=True, text=True)  # fmt: skip
+    if done.returncode:
+        raise ValueError(f"{name}: {done.stderr.strip().splitlines()[-1]}")
+    return [verdict(failed) for failed in json.loads(done.stdout)]
+
+
+def verdict(failed):
+    """In words, what `plant_notebook.first_failure` found."""
+    if not failed:
+        return "NOT CAUGHT"
+    cell, error, message = failed
+    if error in MISTYPED:
+        return f"BADLY PLANTED ({error}: {message})"
+    return f"caught by cell {cell}" + ("" if error == "AssertionError" else f" ({error}: {message})")
+
+
+def tried(name, errors, tests):
+    """What became of each error."""
+    if tests is None:
+        return in_notebook(name, errors)
+    test = caught(name, *errors[0], tests)
+    return [f"caught by {test}" if test else "NOT CAUGHT"]
+
+
+def jobs(part=""):
+    """What is tried at once, as (file, errors, tests): all errors of a notebook, one of any other file."""
+    for name, entry in planted(part).items():
+        if name.endswith(".ipynb"):
+            yield name, entry["errors"], None
+        else:
+            yield from ((name, [error], entry["tests"]) for error in entry["errors"])
+
+
 def main(part=""):
-    todo, missed = list(errors(part=part)), 0
+    todo, verdicts = list(jobs(part)), []
     with ThreadPoolExecutor(2) as pool:
-        for (name, right, wrong, _), test in zip(todo, pool.map(lambda e: caught(*e), todo), strict=True):
-            missed += not test
-            print(f"{'caught by ' + test if test else 'NOT CAUGHT'}: {name}: {right}  ->  {wrong}", flush=True)
-    print(f"{len(todo) - missed} of {len(todo)} errors caught")
+        for (name, errors, _), words in zip(todo, pool.map(lambda job: tried(*job), todo), strict=True):
+            verdicts += words
+            for word, (right, wrong) in zip(words, errors, strict=True):
+                print(f"{word}: {name}: {right}  ->  {wrong}", flush=True)
+    missed = sum(not word.startswith("caught") for word in verdicts)
+    print(f"{len(verdicts) - missed} of {len(verdicts)} errors caught")
     sys.exit(missed > 0)
 
 

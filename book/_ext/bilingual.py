@@ -1,22 +1,19 @@
 """Two languages on one page: the Sphinx side of the book's English / 中文 switch.
 
 Authors write ``<div lang="en">`` and ``<div lang="zh">`` blocks and ``English · 中文`` headings, captions and
-alternative texts.  Every page passes through `bilingual_html.mark` as the template engine hands it over, so the
+alternative texts.  Every page passes through `site_pages.finish` as the template engine hands it over, so the
 HTML is right before any script runs.  ``_static/bilingual.js`` only chooses what is shown.
 """
 from __future__ import annotations
 
 import re
 
-from bs4 import BeautifulSoup
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.jinja2glue import BuiltinTemplateLoader
 from sphinx.transforms import SphinxTransform
 
-import bilingual_html
-import site_a11y
-import site_preview
+import site_pages
 
 CJK_OR_PUNCTUATION = r"[\u3000-\u303f\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]"
 NO_SPACE = re.compile(rf"(?<={CJK_OR_PUNCTUATION})\n(?={CJK_OR_PUNCTUATION})|(?<=[、。！，：；？]) ")
@@ -24,17 +21,15 @@ VERBATIM = (nodes.literal_block, nodes.literal, nodes.raw, nodes.math, nodes.mat
 
 
 class BilingualTemplates(BuiltinTemplateLoader):
-    """Sphinx's own templates; whole pages are marked on the way out."""
+    """Sphinx's own templates; whole pages are finished on the way out."""
+
+    def init(self, builder, *arguments) -> None:
+        super().init(builder, *arguments)
+        self.doctreedir = builder.doctreedir
 
     def render(self, template: str, context: dict) -> str:
         html = super().render(template, context)
-        if "<html" not in html[:2000]:
-            return html
-        soup = BeautifulSoup(html, "html.parser")
-        bilingual_html.mark(soup)
-        site_preview.describe(soup)
-        site_a11y.mend(soup)
-        return str(soup)
+        return site_pages.finish(html, self.doctreedir, context["pagename"]) if "<html" in html[:2000] else html
 
 
 class JoinChineseLines(SphinxTransform):
@@ -63,6 +58,7 @@ def use_bilingual_templates(app: Sphinx, config) -> None:
 
 
 def setup(app: Sphinx) -> dict:
+    app.setup_extension("site_pages")
     app.add_transform(JoinChineseLines)
     app.connect("config-inited", use_bilingual_templates)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

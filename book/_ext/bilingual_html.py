@@ -19,8 +19,9 @@ CJK = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 CJK_RUN = re.compile(r"[\u3000-\u303f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef]+")
 NUMBER = re.compile(r"\s*(?:\d+(?:\.\d+)*\.\s+)?")
 LATIN = re.compile(r"[A-Za-z]{2}")
-VERBATIM = ["script", "style", "pre", "code", "kbd", "svg", "title", "noscript", "textarea"]
-ATTRIBUTES = ["title", "aria-label", "placeholder", "alt", "data-bs-title"]
+VERBATIM = {"script", "style", "pre", "code", "kbd", "svg", "title", "noscript", "textarea"}
+NOT_PROSE = {"math", "bi-switch"}
+ATTRIBUTES = {"title", "aria-label", "placeholder", "alt", "data-bs-title"}
 # Parts of a heading or a caption that belong to neither language.
 FIXTURE_CLASSES = {"section-number", "caption-number", "headerlink", "fa-solid", "sr-only", "sd-summary-icon"}
 # "English", or with a title of the column: "Meaning (English)", "含义（中文）".
@@ -53,13 +54,12 @@ def mark(soup: BeautifulSoup) -> None:
 
 def is_prose(text: NavigableString) -> bool:
     attached = text.parent is not None and not isinstance(text, PreformattedString)
-    return attached and not text.find_parent(VERBATIM) and not text.find_parent(class_=["math", "bi-switch"])
+    return attached and not any(tag.name in VERBATIM or NOT_PROSE.intersection(tag.get("class", ())) for tag in text.parents)
 
 
 def language_of(node) -> str:
     """The two-letter language of the nearest marked ancestor below <html>, or ''."""
-    holder = node.find_parent(lambda tag: tag.has_attr("lang") and tag.name != "html")
-    return holder["lang"][:2] if holder else ""
+    return next((tag["lang"][:2] for tag in node.parents if tag.has_attr("lang") and tag.name != "html"), "")
 
 
 def span(soup: BeautifulSoup, language: str, children) -> Tag:
@@ -144,15 +144,11 @@ def open_bracket(text: str) -> int:
 
 
 def translate_words(soup: BeautifulSoup) -> None:
-    article = soup.select_one("article")
-    inside = {id(t) for place in soup.select(WORD_PLACES) for t in place.find_all(string=True)}
-    for text in list(soup.body.find_all(string=True)):
-        in_article = article is not None and article in text.parents
-        source_link = text.find_parent(class_="viewcode-link") is not None
-        if (in_article and id(text) not in inside) or not (source_link or is_prose(text)):
-            continue
-        if found := bilingual_words.match(text):
-            replace_word(soup, text, *found)
+    for text in list(soup.body.find_all(string=bilingual_words.match)):
+        place = text.parent.css
+        in_article = place.closest("article") is not None
+        if (not in_article or place.closest(WORD_PLACES)) and (place.closest(".viewcode-link") or is_prose(text)):
+            replace_word(soup, text, *bilingual_words.match(text))
 
 
 def replace_word(soup: BeautifulSoup, text: NavigableString, before: str, english: str, chinese: str,
@@ -216,8 +212,8 @@ def mark_loose_text(soup: BeautifulSoup) -> None:
 
 
 def translate_attributes(soup: BeautifulSoup) -> None:
-    for name in ATTRIBUTES:
-        for element in soup.body.find_all(attrs={name: True}):
+    for element in soup.body.find_all():
+        for name in ATTRIBUTES & element.attrs.keys():
             value = bilingual_words.attribute(element[name].strip())
             language = element["lang"][:2] if element.has_attr("lang") else language_of(element)
             if language and SEPARATOR in value and "bi-keep" not in element.get("class", []):

@@ -16,6 +16,18 @@ from sphinx.util.docutils import SphinxDirective
 
 from equations_scan import CHAPTERS, Mark, Scan, scan
 
+_OF_CHAPTER = """<div lang="en">
+
+The displayed equations of the chapter [](../{0}.md), and [their checks](../equations.md).
+
+</div>
+
+<div lang="zh">
+
+“[](../{0}.md)”一章中独立成行的公式，[及其检验](../equations.md)。
+
+</div>
+"""
 _SIGNS = {"check": "✓", "definition": ":=", "open": "?"}
 
 
@@ -126,22 +138,46 @@ def _title(path: Path) -> str:
     return found.group(1).strip() if found else path.stem
 
 
-def _reading_order(equation) -> tuple:
-    """Chapters as the book has them; a chapter's page before its notebooks."""
-    slug = equation.label.split("-")[1] if equation.label else ""
-    return (CHAPTERS.index(slug) if slug in CHAPTERS else len(CHAPTERS), equation.path)
+def _chapter(label: str) -> str:
+    return label.partition("-")[2].partition("-")[0]
+
+
+def _by_chapter(env) -> dict[str, list]:
+    """The labelled equations of the site in the order of the book; a chapter's page comes before its notebooks."""
+    found = {slug: [] for slug in CHAPTERS}
+    for e in sorted(env.app.equation_scan.equations, key=lambda e: e.path):
+        if e.label and env.path2doc(str(Path(env.srcdir) / e.path)) in env.found_docs:
+            found.setdefault(_chapter(e.label), []).append(e)
+    return {slug: equations for slug, equations in found.items() if equations}
 
 
 class EquationList(SphinxDirective):
-    """Every labelled equation by the page that displays it, with its number, formula and checks."""
+    """Every labelled equation of a chapter by the page that displays it, with its number, formula and checks.
+
+    Without a chapter: how many each has, and where its list is.
+    """
+
+    optional_arguments = 1
 
     def run(self) -> list[nodes.Node]:
+        slug = self.arguments[0] if self.arguments else ""
+        self.env.metadata[self.env.docname]["equation-list"] = slug
+        if not slug:
+            return self.parse_text_to_nodes(self._table())
+        equations = _by_chapter(self.env).get(slug, [])
+        opening = _OF_CHAPTER.format(slug) if f"book/{slug}" in self.env.found_docs else ""
+        sections = [self._section(path, [e for e in equations if e.path == path])
+                    for path in dict.fromkeys(e.path for e in equations)]
+        return [*self.parse_text_to_nodes(opening), *sections]
+
+    def _table(self) -> str:
         found: Scan = self.env.app.equation_scan
-        self.env.metadata[self.env.docname]["equation-list"] = True
-        docs = {e.path: self.env.path2doc(str(Path(self.env.srcdir) / e.path))
-                for e in sorted(found.equations, key=_reading_order)}
-        return [self._section(path, [e for e in found.equations if e.path == path and e.label])
-                for path, doc in docs.items() if doc in self.env.found_docs]
+        rows = ["| Chapter · 章 | Equations · 公式 | With a test · 有测试 | Definitions · 定义 |", "|---|--:|--:|--:|"]
+        for slug, equations in _by_chapter(self.env).items():
+            counts = len(equations), *(sum(bool(of(e.label)) for e in equations) for of in (found.checks_of, found.definition_of))
+            page, chapter = f"{self.env.docname.rpartition('/')[2]}/{slug}.md", Path(self.env.srcdir, "book", f"{slug}.md")
+            rows.append(f"| [{_title(chapter) if chapter.exists() else slug}]({page}) | {' | '.join(map(str, counts))} |")
+        return "\n".join(rows)
 
     def _section(self, path: str, equations) -> nodes.section:
         title = _title(Path(self.env.srcdir) / path)
@@ -163,7 +199,7 @@ def read_marks(app) -> None:
 
 
 def _state(found: Scan) -> dict[str, str]:
-    return {e.label: repr((e.latex, found.checks_of(e.label), found.code_of(e.label), found.definition_of(e.label)))
+    return {e.label: repr((e.path, e.latex, found.checks_of(e.label), found.code_of(e.label), found.definition_of(e.label)))
             for e in found.equations}
 
 
@@ -172,7 +208,8 @@ def changed_pages(app, env, added, changed, removed) -> set[str]:
     now, before = _state(app.equation_scan), getattr(env, "equation_state", {})
     env.equation_state = now
     labels = {label for label in now.keys() | before.keys() if now.get(label) != before.get(label)}
-    lists = {doc for doc, used in env.metadata.items() if "equation-list" in used} if labels else set()
+    chapters = {"", *(_chapter(label) for label in labels if label)} if labels else set()
+    lists = {doc for doc, used in env.metadata.items() if used.get("equation-list") in chapters}
     return lists | {doc for label, (doc, _) in env.get_domain("math").equations.items() if label in labels}
 
 

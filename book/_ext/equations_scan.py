@@ -130,12 +130,15 @@ def notebook_equations(root: Path) -> list[Equation]:
 
 # --- the code ---------------------------------------------------------------------------------
 
-def _enclosing(tree: ast.AST, line: int) -> str:
+def _definitions(tree: ast.AST) -> list[ast.AST]:
+    """The classes and functions, outer ones first."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return sorted((node for node in ast.walk(tree) if isinstance(node, kinds)), key=lambda node: node.lineno)
+
+
+def _enclosing(definitions: list[ast.AST], line: int) -> str:
     """Dotted name of the innermost class or function around a line."""
-    names = [(node.lineno, node.name) for node in ast.walk(tree)
-             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
-             and node.lineno <= line <= node.end_lineno]
-    return ".".join(name for _, name in sorted(names))
+    return ".".join(node.name for node in definitions if node.lineno <= line <= node.end_lineno)
 
 
 def code_marks(root: Path) -> tuple[list[Mark], list[Mark]]:
@@ -145,16 +148,16 @@ def code_marks(root: Path) -> tuple[list[Mark], list[Mark]]:
         source, name = path.read_text("utf-8"), path.relative_to(root).as_posix()
         if "eq-" not in source:
             continue
-        tree, rows = ast.parse(source), source.splitlines()
+        definitions, rows = _definitions(ast.parse(source)), source.splitlines()
         for token in tokenize.generate_tokens(io.StringIO(source).readline):
             row, column = token.start
             if token.type == tokenize.COMMENT:
                 bare = not rows[row - 1][:column].strip()
                 fault = "stands on a line without code" if bare else ""
-                marks += [Mark(label, name, row, _enclosing(tree, row), fault)
+                marks += [Mark(label, name, row, _enclosing(definitions, row), fault)
                           for label in LABEL.findall(token.string)]
             elif token.type == tokenize.STRING:
-                mentions += [Mark(label, name, row, _enclosing(tree, row))
+                mentions += [Mark(label, name, row, _enclosing(definitions, row))
                              for label in LABEL.findall(token.string)]
     return marks, mentions
 

@@ -5,6 +5,7 @@ It runs over the built site, and changes nothing that a reader sees. `tests/site
 from __future__ import annotations
 
 import logging
+import os
 import re
 from pathlib import Path
 
@@ -38,11 +39,12 @@ def size_of(picture: Path) -> tuple[int, int] | None:
 
 
 def lighter(picture: Path) -> Path:
-    """The same pixels as WebP, if that is smaller."""
-    target = picture.with_suffix(".webp")
-    if picture.suffix == ".png" and not target.exists():
+    """The same pixels as WebP, if that is smaller; made again where the picture changed."""
+    target, time = picture.with_suffix(".webp"), picture.stat().st_mtime_ns
+    if picture.suffix == ".png" and not (target.exists() and target.stat().st_mtime_ns == time):
         with Image.open(picture) as image:
             image.save(target, "WEBP", lossless=True, quality=75, method=6)
+        os.utime(target, ns=(time, time))
     return min((path for path in (target, picture) if path.exists()), key=lambda path: path.stat().st_size)
 
 
@@ -78,6 +80,13 @@ def fetch_fonts(html: str, folder: Path, site: Path) -> str:
     return html.replace("</head>", "".join(links) + "</head>", 1)
 
 
+def drop_pictures(folder: Path, used: set[str]) -> None:
+    """Those of an earlier build that no page shows any more."""
+    for picture in folder.glob("*"):
+        if picture.name not in used and (picture.suffix != ".webp" or picture.with_suffix(".png").name not in used):
+            picture.unlink()
+
+
 def keep_icons(site: Path, used: set[str]) -> None:
     """Take the icons that no page has out of the theme's style sheet and its fonts."""
     sheet = site / "_static/styles/pydata-sphinx-theme.css"
@@ -91,7 +100,7 @@ def keep_icons(site: Path, used: set[str]) -> None:
     def subset(found: re.Match) -> str:
         font = (sheet.parent / found[1]).with_suffix(".ttf")
         options = Options(flavor="woff", layout_features=[], notdef_outline=True)
-        with TTFont(font) as whole:
+        with TTFont(font, recalcTimestamp=False) as whole:
             subsetter = Subsetter(options)
             subsetter.populate(unicodes=codes)
             subsetter.subset(whole)
@@ -111,13 +120,13 @@ def lighten(app: Sphinx, error) -> None:
     if error or app.builder.format != "html":
         return
     site = Path(app.outdir)
+    drop_pictures(site / app.builder.imagedir, set(app.builder.images.values()))
     scripts = (site / "_static/scripts").glob("*theme.js")
     used = {name for path in scripts for name in ICON.findall(path.read_text("utf-8"))}
     for path in pages_of(site):
         html = path.read_text("utf-8")
         used.update(ICON.findall(html))
-        if 'rel="prefetch"' not in html:  # once, where a page was not written anew
-            path.write_text(fetch_fonts(mend_pictures(html, path.parent), path.parent, site), "utf-8")
+        path.write_text(fetch_fonts(mend_pictures(html, path.parent), path.parent, site), "utf-8")
     keep_icons(site, used)
 
 

@@ -75,7 +75,7 @@
   // The first block under the header, and how far into it the reader is.
   function place() {
     const top = headerHeight();
-    for (const element of document.querySelectorAll("article section > :not(section)")) {
+    for (const element of document.querySelectorAll("article section > :not(section, .cell), article .cell > *")) {
       const box = element.getBoundingClientRect();
       if (box.height && box.bottom > top) {
         const passed = Math.max(0, (top - box.top) / box.height);
@@ -122,15 +122,20 @@
     return header ? Math.max(0, header.getBoundingClientRect().bottom) : 0;
   }
 
-  function choose(choice) {
+  // Do what changes the height of the page, and leave before the reader's eyes what is there.
+  function keepPlace(change) {
     const was = place();
     root.style.overflowAnchor = "none";  // or the browser would move the page a second time
-    remember(choice);
-    forgetAddress();
     text().style.paddingBottom = "";
-    show(choice);
+    change();
     restore(was);
     requestAnimationFrame(() => requestAnimationFrame(() => { root.style.overflowAnchor = ""; }));
+  }
+
+  function choose(choice) {
+    remember(choice);
+    forgetAddress();
+    keepPlace(() => show(choice));
     document.dispatchEvent(new CustomEvent("book:language", { detail: choice }));
   }
 
@@ -154,5 +159,5 @@
   document.addEventListener("DOMContentLoaded", start);
   window.addEventListener("scroll", removeRoom, { passive: true });
   window.addEventListener("storage", (event) => { if (event.key === KEY && event.newValue) show(event.newValue); });
-  window.bookLanguage = { get current() { return current; }, pick, relabel };
+  window.bookLanguage = { get current() { return current; }, pick, relabel, keepPlace };
 })();

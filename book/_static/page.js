@@ -47,12 +47,13 @@
 
   // Paper is light, and nothing can be unfolded on it.
   const paper = matchMedia("print");
-  let onScreen;
+  let onScreen, folded = [];
   paper.addEventListener("change", (media) => {
     if (media.matches) {
       onScreen = root.dataset.theme;
-      document.querySelectorAll("article details:not(.eq-mark)").forEach((details) => { details.open = true; });
+      folded = document.querySelectorAll("article details:not(.eq-mark, [open])");
     }
+    folded.forEach((details) => { details.open = media.matches; });
     root.dataset.theme = media.matches ? "light" : onScreen;
   });
 })();

@@ -1,15 +1,29 @@
-// The search page: looks for what was typed in the book's sections (search-index.js), and shows them best first.
+// The search page: looks for what was typed in the book's sections, and shows them best first. Their titles are there at
+// once (search-places.js); their texts come in the reader's language (search-en.js, search-zh.js), or in that of the words.
 (function () {
   "use strict";
   const LIMIT = { sections: 30, nearest: 8, ofOnePage: 3, before: 60, length: 200 };
   const CJK = "\\u3400-\\u4dbf\\u4e00-\\u9fff\\uf900-\\ufaff";
-  const sections = window.searchIndex.flatMap(([name, isChapter, places]) => places.map(([anchor, en, zh, text, textZh], i) => (
+  const LETTERS = { en: /\p{Script=Latin}/u, zh: new RegExp(`[${CJK}]`) };
+  const sections = window.bookSearch.places.flatMap(([name, isChapter, places]) => places.map(([anchor, en, zh], i) => (
     { name, isChapter, anchor, isWhole: i === 0, page: { en: places[0][1], zh: places[0][2] },
-      title: { en, zh }, text: { en: text, zh: textZh || text } })));
+      title: { en, zh }, text: { en: "", zh: "" } })));
+  const folder = document.currentScript.src, asked = new Set(), loaded = new Set();
   const input = document.querySelector(".bd-search-container input");
   const list = document.getElementById("search-results");
   const state = document.getElementById("search-status");
-  const language = () => window.bookLanguage.current;
+  const language = () => window.bookLanguage.current === "zh" ? "zh" : "en";
+  let languages = [];  // in which the words are looked for: the reader's, and those in which they may stand
+
+  function load(lang) {
+    if (asked.has(lang)) return;
+    asked.add(lang);
+    document.head.append(element("script", { src: new URL(`search-${lang}.js`, folder), onload() {
+      window.bookSearch[lang].flat().forEach((text, i) => { sections[i].text[lang] = text; });
+      loaded.add(lang);
+      show();
+    } }));
+  }
 
   // A run of Chinese is looked for as it stands; an English word from its start, without its ending, in either spelling
   // (-ise and -ize). `loosely`: where nothing holds all of it, any two neighbours of the run, and how a long word begins.
@@ -34,11 +48,11 @@
     let sum = 0, absent = 0;
     for (const word of words) {
       const [own, page] = [section.title, section.page].map((t) => count(`${t.en}\n${t.zh}`, word));
-      const text = Math.max(count(section.text.en, word), count(section.text.zh, word));
+      const text = Math.max(...languages.map((lang) => count(section.text[lang], word)));
       if (!own && !text && ++absent > missing) return 0;
       sum += (own ? 6 : 0) + (page ? 2 : 0) + Math.log2(1 + Math.min(text, 4));
     }
-    const said = [section.title.en, section.title.zh, section.text.en, section.text.zh].map((t) => t.toLowerCase());
+    const said = [section.title.en, section.title.zh, ...languages.map((lang) => section.text[lang])].map((t) => t.toLowerCase());
     if (section.isChapter && said.slice(0, 2).includes(phrase)) sum += 8;
     if (said.some((t) => t.includes(`(${phrase})`) || t.includes(`（${phrase}）`))) sum += 2;
     if (words.length > 1 && said.some((t) => t.includes(phrase))) sum += 6;
@@ -70,7 +84,8 @@
   // In the reader's language, or in the other one where only that holds the words.
   function excerpt(section, words) {
     const order = language() === "zh" ? ["zh", "en"] : ["en", "zh"];
-    const lang = order.find((l) => words.some((word) => count(section.text[l], word))) ?? order[0];
+    const lang = order.find((l) => words.some((word) => count(section.text[l], word)))
+      ?? order.find((l) => section.text[l]) ?? order[0];  // a name of gmlib has English text alone
     const text = section.text[lang];
     const hits = words.map((word) => text.search(word)).filter((at) => at >= 0);
     const first = hits.length ? Math.min(...hits) : 0;  // the words may all stand in the title
@@ -102,12 +117,15 @@
   }
 
   function verdict(number, loosely) {
+    if (!languages.every((lang) => loaded.has(lang))) return { en: "Loading the text of the book…", zh: "正在载入全书文字……" };
     if (!number) return { en: "Nothing found. Try a shorter word, or the other language.", zh: "没有找到。可以换一个更短的词，或换一种语言。" };
     if (loosely) return { en: "Nothing holds all of this. The nearest:", zh: "没有完全相符的内容。最接近的是：" };
     return { en: number > 1 ? `${number} places, best first` : "1 place", zh: `共 ${number} 处${number > 1 ? "，最相关的在前" : ""}` };
   }
 
   function show() {
+    languages = Object.keys(LETTERS).filter((lang) => lang === language() || LETTERS[lang].test(input.value));
+    languages.forEach(load);
     const { words, found, loosely } = find(input.value);
     list.replaceChildren(...found.map((section) => item(section, words)));
     state.replaceChildren(...(words.length ? pair(verdict(found.length, loosely)) : []));

@@ -1,4 +1,4 @@
-"""On the site: the mark beside each equation, the list of all, and references to equations."""
+"""On the site: the mark beside each equation, the lists of all, and references to equations."""
 import re
 import subprocess
 import sys
@@ -27,7 +27,7 @@ def setup(app):     # the book's theme has these options; the basic theme would 
 """
 FILES = {
     "conf.py": CONF,
-    "book/index.md": "# Book · 书\n\n```{toctree}\n:numbered:\nvae\nlist\n```\n",
+    "book/index.md": "# Book · 书\n\n```{toctree}\n:numbered:\nvae\ngan\nequations\nequations/vae\nequations/gan\n```\n",
     "book/vae.md": """\
 # VAE · 变分自编码器
 
@@ -45,7 +45,10 @@ $$
 a = b
 $$ (eq-vae-bare)
 """,
-    "book/list.md": "# List · 列表\n\nSee [there](vae.md#eq-vae-gap) and [](vae.md#eq-vae-gap).\n\n```{equation-list}\n```\n",
+    "book/gan.md": "# GAN · 生成对抗网络\n\n$$\nV = W\n$$ (eq-gan-value)\n",
+    "book/equations.md": "# Lists · 列表\n\nSee [there](vae.md#eq-vae-gap) and [](vae.md#eq-vae-gap).\n\n```{equation-list}\n```\n",
+    "book/equations/vae.md": "# Equations: VAE · 公式：VAE\n\n```{equation-list} vae\n```\n",
+    "book/equations/gan.md": "# Equations: GAN · 公式：GAN\n\n```{equation-list} gan\n```\n",
     "gmlib/elbo.py": "def gap(bound, kl):\n    return bound + kl  # eq-vae-gap\n",
     "tests/test_gap.py": 'import pytest\n\n@pytest.mark.equation("eq-vae-gap")\ndef test_gap():\n    pass\n',
     "equations.toml": '[eq-vae-marginal]\ndefinition.en = "what it <is>"\ndefinition.zh = "定义如此"\n',
@@ -118,28 +121,46 @@ def test_a_reference_keeps_its_words_or_shows_the_number(site):
 
 
 def test_a_reference_may_name_the_file_too(site):
-    named, empty = page(site, "list").find("p").find_all("a")
+    named, empty = page(site, "equations").find("p").find_all("a")
     assert named["href"] == empty["href"] == "vae.html#equation-eq-vae-gap"
     assert (named.text, empty.text) == ("there", "(1.1)")
 
 
-def test_the_list_has_every_equation_with_its_checks(site):
-    entries = page(site, "list").find_all(class_="eq-entry")
+def test_the_list_of_a_chapter_has_every_equation_with_its_checks(site):
+    entries = page(site, "equations/vae").find_all(class_="eq-entry")
     assert [e.find("code").text for e in entries] == ["eq-vae-gap", "eq-vae-marginal", "eq-vae-bare"]
-    assert entries[0].find("a")["href"] == "vae.html#equation-eq-vae-gap"
+    assert entries[0].find("a")["href"] == "../vae.html#equation-eq-vae-gap"
     assert "L + K" in entries[0].find(class_="math").text
     assert "test_gap" in entries[0].find(class_="eq-checks").text
 
 
+def test_the_first_page_counts_and_leads_to_the_lists(site):
+    rows = [[cell.text for cell in row.find_all("td")] for row in page(site, "equations").select("tbody tr")]
+    assert rows == [["VAE · 变分自编码器", "3", "1", "1"], ["GAN · 生成对抗网络", "1", "0", "0"]]
+    assert [a["href"] for a in page(site, "equations").select("tbody a")] == ["equations/vae.html", "equations/gan.html"]
+
+
 def test_a_mark_follows_its_test_when_only_the_test_changes(site):
+    """And no page of another chapter is read again."""
     test = site / "tests" / "test_gap.py"
     test.write_text("# one line more\n" + test.read_text())
-    assert build(site)[0] == 0
-    for name in ("vae", "list"):
+    status, log = build(site)
+    assert status == 0
+    for name in ("vae", "equations/vae"):
         assert "tests/test_gap.py#L5" in str(page(site, name))
+    assert set(re.findall(r"reading sources\.\.\. \[[ \d]+%\] (\S+)", log)) == {"book/vae", "book/equations", "book/equations/vae"}
 
 
-@pytest.mark.parametrize("target", ["#eq-vae-ghost", "list.md#eq-vae-gap"])
+def test_a_chapter_without_a_list_is_a_warning(site):
+    page = site / "book" / "gan.md"
+    before = page.read_text("utf-8")
+    page.write_text(before.replace("gan", "flows"), "utf-8")
+    status, log = build(site)
+    page.write_text(before, "utf-8")
+    assert status == 1 and "equations/flows.md" in log
+
+
+@pytest.mark.parametrize("target", ["#eq-vae-ghost", "equations.md#eq-vae-gap"])
 def test_a_reference_to_no_equation_is_a_warning(site, target):
     bad = site / "book" / "vae.md"
     before = bad.read_text("utf-8")

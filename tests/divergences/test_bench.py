@@ -10,7 +10,7 @@ def test_our_side_runs_alone(monkeypatch):
     monkeypatch.setattr(bench, "POINTS", (80,))
     monkeypatch.setattr(bench, "LINE", (30,))
     sinkhorn, line = [contest.run(1) for contest in bench.contests()]
-    assert list(sinkhorn["rows"]) == ["gmlib, 80 × 80"] and sinkhorn["rows"]["gmlib, 80 × 80"]["× POT sinkhorn"] is None
+    assert list(sinkhorn["rows"]) == ["gmlib, 80 × 80"] and sinkhorn["rows"]["gmlib, 80 × 80"]["× POT"] is None
     assert list(line["rows"]) == ["gmlib, 30 points each", "SciPy, 30 points each"]
     assert line["rows"]["SciPy, 30 points each"]["× SciPy"]["median"] == 1
 

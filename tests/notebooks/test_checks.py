@@ -80,10 +80,11 @@ def check(*paths, options=()):
     return done.returncode, dict(said), done.stdout
 
 
+# Each run costs seconds before the first notebook: the planted ones share two.
 @pytest.fixture(scope="module")
 def verdicts(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bad")
-    for name, (source, outputs, tags, _) in BAD.items():
+    folder = tmp_path_factory.mktemp("planted")
+    for name, (source, outputs, tags, *_) in (BAD | GOOD).items():
         write(folder / f"{name}.ipynb", source, outputs, tags)
     write(folder / "not-run.ipynb", "x = 1", [], [], count=None)
     write(folder / "out-of-order.ipynb", "x = 1", [], [], count=7)
@@ -103,27 +104,52 @@ def test_stored_run_is_one_clean_run_in_order(verdicts, name):
     assert "store one clean run" in verdicts[name]
 
 
-def test_good_notebooks_pass(tmp_path):
-    paths = [write(tmp_path / f"{name}.ipynb", *cell) for name, cell in GOOD.items()]
-    code, said, output = check(*paths)
-    assert (code, set(said.values())) == (0, {"ok"}), output
-    assert said.keys() == GOOD.keys()
+@pytest.mark.parametrize("name", GOOD)
+def test_good_notebook_passes(verdicts, name):
+    assert verdicts[name] == "ok"
 
 
-def test_slow_notebook_fails(tmp_path):
+def cells(*sources):
+    return new_notebook(cells=[new_code_cell(source, execution_count=n) for n, source in enumerate(sources, 1)])
+
+
+@pytest.fixture(scope="module")
+def limits(tmp_path_factory):
+    """What a notebook takes from a server, a kernel that dies, too much time, and a cell that was not chosen."""
+    folder = tmp_path_factory.mktemp("limits")
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/"
+        source = f"import urllib.request\nurllib.request.urlopen({url!r}, timeout=5).status == 200"
+        write(folder / "download.ipynb", source, [value("True")], [])
+        write(folder / "dead.ipynb", "import os; os._exit(1)", [], [])
+        nbformat.write(cells(*3 * ["import time; time.sleep(2.5)"]), folder / "slow.ipynb")
+        nbformat.write(cells("x = 1", "x = 1"), folder / "two.ipynb")
+        options = ["--notebook-seconds=6", "--deselect", "two.ipynb::Cell 1", "-n", "0"]
+        code, said, output = check(folder, options=options)
+        server.shutdown()
+    assert code == 1, output
+    return said
+
+
+def test_slow_notebook_fails(limits):
     """The limit is for the notebook: three cells within it, one after the other, are together over it."""
-    cells = [new_code_cell("import time; time.sleep(2.5)", execution_count=n) for n in (1, 2, 3)]
-    nbformat.write(new_notebook(cells=cells), tmp_path / "slow.ipynb")
-    code, said, output = check(tmp_path / "slow.ipynb", options=["--notebook-seconds=6"])
-    assert code == 1, output
-    assert "imeout" in said["slow"] and re.search("[12] of 3 code cells executed", said["slow"])
+    assert "imeout" in limits["slow"] and re.search("[12] of 3 code cells executed", limits["slow"])
 
 
-def test_dead_kernel_fails(tmp_path):
-    path = write(tmp_path / "dead.ipynb", "import os; os._exit(1)", [], [])
-    code, said, output = check(path, options=["--notebook-seconds=4"])
-    assert code == 1, output
-    assert "0 of 1 code cells executed" in said["dead"]
+def test_dead_kernel_fails(limits):
+    assert "0 of 1 code cells executed" in limits["dead"]
+
+
+def test_deselected_cell_is_missed(limits):
+    """The count comes from the file, and not from what the runner chose to run."""
+    assert limits["two"] == "FAILED: 1 of 2 code cells executed"
+
+
+def test_download_fails(limits):
+    """A notebook that fetches something is caught even where the server answers."""
+    assert "caused an exception" in limits["download"]
 
 
 def test_limit_is_a_minute():
@@ -132,26 +158,9 @@ def test_limit_is_a_minute():
 
 
 def test_no_notebook_at_all_fails(tmp_path):
-    assert check(tmp_path)[0] != 0
+    assert check(tmp_path, options=["-n", "0"])[0] != 0
 
 
-def test_deselected_cell_is_missed(tmp_path):
-    """The count comes from the file, and not from what the runner chose to run."""
-    cells = [new_code_cell("x = 1", execution_count=n) for n in (1, 2)]
-    nbformat.write(new_notebook(cells=cells), tmp_path / "two.ipynb")
-    code, said, output = check(tmp_path / "two.ipynb", options=["--deselect", "two.ipynb::Cell 1"])
-    assert code == 1, output
-    assert "1 of 2 code cells executed" in said["two"]
-
-
-def test_download_fails(tmp_path):
-    """A notebook that fetches something is caught even where the server answers."""
-    handler = partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/"
-        source = f"import urllib.request\nurllib.request.urlopen({url!r}, timeout=5).status == 200"
-        code, said, output = check(write(tmp_path / "download.ipynb", source, [value("True")], []))
-        server.shutdown()
-    assert code == 1, output
-    assert "caused an exception" in said["download"]
+def test_good_notebook_alone_is_no_failure(tmp_path):
+    code, said, output = check(write(tmp_path / "plain.ipynb", *GOOD["plain"]), options=["-n", "0"])
+    assert (code, said) == (0, {"plain": "ok"}), output

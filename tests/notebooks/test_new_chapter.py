@@ -40,11 +40,12 @@ def test_it_says_what_the_contents_need(tmp_path, capsys):
 
 def test_it_writes_every_part(begun):
     found = {p.relative_to(begun).as_posix() for p in begun.rglob("*") if p.is_file()}
-    assert found == {
-        "book/gan.md", "notebooks/gan/gan.ipynb", "gmlib/gan/__init__.py", "tests/gan/test_gan.py", "tests/gan/planted.toml",
-        "notebooks/exercises/gan.ipynb", "gmlib/exercises/gan/__init__.py", "tests/exercises/gan/answers.py",
-        "tests/exercises/gan/mistakes.py",
-    }  # fmt: skip
+    tests, pages = {"tests/gan/test_gan.py", "tests/gan/planted.toml"}, {"book/api/gan.md", "book/equations/gan.md"}
+    exercises = {"notebooks/exercises/gan.ipynb", "gmlib/exercises/gan/__init__.py", "tests/exercises/gan/answers.py",
+                 "tests/exercises/gan/mistakes.py"}  # fmt: skip
+    assert found == {"book/gan.md", "notebooks/gan/gan.ipynb", "gmlib/gan/__init__.py", *tests, *pages, *exercises}
+    assert (begun / "book/equations/gan.md").read_text("utf-8").startswith(
+        "# Equations: Generative adversarial networks · 公式：生成对抗网络\n")
 
 
 def test_the_notebook_follows_the_address(begun):

@@ -1,19 +1,40 @@
-"""The planted errors fit the library as it stands, and an error that no test sees is reported."""
+"""The planted errors fit the files as they stand, and an error that nothing sees is reported."""
 
 import shutil
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from tools import plant
 from tools.common import ROOT
-from tools.plant import caught, errors
+from tools.plant_notebook import code_cells, place
 
 
-def test_each_error_still_fits_its_file():
-    planted = list(errors())
-    assert len(planted) >= 40
-    for name, right, wrong, tests in planted:
-        assert (ROOT / name).read_text("utf-8").count(right) == 1, (name, right)
-        assert right != wrong and all((ROOT / path).exists() for path in tests)
+@pytest.mark.parametrize("name, entry", plant.planted().items())
+def test_each_error_still_fits_its_file(name, entry):
+    notebook = name.endswith(".ipynb")
+    cells = code_cells(ROOT / name) if notebook else [(0, (ROOT / name).read_text("utf-8"), False)]
+    for right, wrong in entry["errors"]:
+        place(cells, right)
+        assert right != wrong
+    assert notebook or (entry["tests"] and all((ROOT / path).exists() for path in entry["tests"]))
+
+
+def test_a_chapter_plants_errors_in_its_code_and_in_its_notebooks():
+    for slug in ("overview", "vae"):
+        names = plant.planted(f"/{slug}/")
+        for path in (ROOT / "notebooks" / slug).glob("*.ipynb"):
+            assert len(names[path.relative_to(ROOT).as_posix()]["errors"]) >= 8
+        assert any(name.startswith(f"gmlib/{slug}/") for name in names)
+
+
+def test_a_file_in_two_rooms_is_refused(tmp_path):
+    for slug in ("gan", "flows"):
+        (tmp_path / "tests" / slug).mkdir(parents=True)
+        (tmp_path / "tests" / slug / "planted.toml").write_text('["gmlib/nn.py"]\ntests = []\nerrors = []\n')
+    with pytest.raises(ValueError, match="tests/gan/planted.toml: errors of gmlib/nn.py stand in another"):
+        plant.planted(root=tmp_path)
 
 
 @pytest.fixture
@@ -29,10 +50,69 @@ def project(tmp_path):
 
 
 def test_caught_and_not_caught(project, monkeypatch):
-    import tools.plant
-
-    monkeypatch.setattr(tools.plant, "tracked", lambda *paths, root: [p for p in root.rglob("*") if p.is_file()])
-    assert caught("gmlib/half.py", "0.5 * x", "x", ["tests"], project) == "tests/test_half.py::test_half"
-    assert caught("gmlib/half.py", "0.5 * x", "x * 0.5", ["tests"], project) == ""
+    monkeypatch.setattr(plant, "tracked", lambda *paths, root: [p for p in root.rglob("*") if p.is_file()])
+    assert plant.caught("gmlib/half.py", "0.5 * x", "x", ["tests"], project) == "tests/test_half.py::test_half"
+    assert plant.caught("gmlib/half.py", "0.5 * x", "x * 0.5", ["tests"], project) == ""
     with pytest.raises(ValueError, match="must hold 'nothing' once"):
-        caught("gmlib/half.py", "nothing", "x", ["tests"], project)
+        plant.caught("gmlib/half.py", "nothing", "x", ["tests"], project)
+
+
+CELLS = [
+    "# A notebook · 笔记本",
+    "import torch\nfrom pathlib import Path\nseen, here = [], Path('here').read_text()",
+    "## 1. Halves · 一半",
+    "w = torch.ones(3, requires_grad=True)\n(0.5 * w**2).sum().backward()  # the engine has run before the fork",
+    "seen.append('half')\nhalf, twice = 0.5 * 4, 2 * 4",
+    "assert half == 2 and seen == ['half'] and here == 'in the folder'",
+    "## 2. Gradients · 梯度",
+    "assert twice == 8  # in another section: too late for an error in 1",
+    "slope, = torch.autograd.grad((1.5 * w**2).sum(), w)\ntorch.testing.assert_close(slope, 3 * w)\nprint('ran')",
+    "Path('ran.txt').touch()",
+    "## 3. Training · 训练",
+    "useless = 1",
+    "raise RuntimeError('no need to come here')",
+]
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    kinds = [new_markdown_cell if text.startswith("#") else new_code_cell for text in CELLS]
+    nb = new_notebook(cells=[kind(text) for kind, text in zip(kinds, CELLS, strict=True)])
+    nbformat.write(nb, tmp_path / "made_up.ipynb")
+    (tmp_path / "here").write_text("in the folder")
+    return tmp_path
+
+
+ERRORS = {
+    ("2 * 4", "3 * 4"): "NOT CAUGHT",
+    ("half, twice = 0.5", "half, twice = 1.5"): "caught by cell 4",
+    ("seen.append('half')", "seen.append('half'); seen.append('wrong')"): "caught by cell 4",
+    ("half, twice = 0.5 *", "half, twice = 1 / 2 *"): "NOT CAUGHT",  # were the last one still there, `seen` would not pass
+    ("half == 2", "half == 3"): "caught by cell 4",
+    ("half == 2", "halves == 2"): "BADLY PLANTED (NameError: name 'halves' is not defined)",
+    ("half == 2", "half = 2"): "BADLY PLANTED (SyntaxError: ",
+    ("half == 2", "half.is_two()"): "BADLY PLANTED (AttributeError: ",
+    ("(1.5 * w**2)", "(1.5 * w**3)"): "caught by cell 6",
+    ("(1.5 * w**2)", "(1.5 * w.reshape(2, 2)**2)"): "caught by cell 6 (RuntimeError: shape '[2, 2]' is invalid for input of size 3)",
+    ("print('ran')", "import os; os.kill(os.getpid(), 9)"): "BADLY PLANTED (Died: ",
+}
+
+
+def test_each_error_in_a_notebook_meets_a_state_of_its_own(notebook):
+    found = plant.in_notebook("made_up.ipynb", list(ERRORS), notebook)
+    for (error, expected), words in zip(ERRORS.items(), found, strict=True):
+        assert words.startswith(expected), (error, words)
+    assert not (notebook / "ran.txt").exists()  # nothing runs that no check needs
+
+
+@pytest.mark.parametrize(
+    "right, message",
+    [
+        ("nothing", "made_up.ipynb: .*must hold 'nothing' once, and hold it 0 times"),
+        ("half", "must hold 'half' once, and hold it 4 times"),
+        ("useless", "cell 9 fails with no error planted"),  # which would otherwise be said to catch it
+    ],
+)
+def test_what_does_not_fit_is_said(notebook, right, message):
+    with pytest.raises(ValueError, match=message):
+        plant.in_notebook("made_up.ipynb", [[right, "extra"]], notebook)

@@ -130,12 +130,17 @@ def sample(tmp_path_factory):
 
 
 def build_sample(source: Path) -> None:
+    copy_sample(source)
+    builder = Path(sys.executable).with_name("jupyter-book")
+    run_quietly([str(builder), "build", str(source), "-W", "-n", "--keep-going"], cwd=source)
+
+
+def copy_sample(source: Path) -> None:
+    """The sources of the sample book, with what makes pages of them."""
     shutil.copytree(Path(__file__).parent / "sample", source)
     shutil.copy(ROOT / "_config.yml", source)
     for folder in ("_ext", "_static", "_templates"):
         shutil.copytree(ROOT / "book" / folder, source / "book" / folder)
-    builder = Path(sys.executable).with_name("jupyter-book")
-    run_quietly([str(builder), "build", str(source), "-W", "-n", "--keep-going"], cwd=source)
 
 
 @pytest.fixture(scope="session")
@@ -232,7 +237,8 @@ def pytest_terminal_summary(terminalreporter) -> None:
         if seen:
             texts, styles = (sum(one[key] for one in seen.values()) for key in ("texts", "styles"))
             terminalreporter.write_line(
-                f"{name}: {len(seen)} pages; contrast of {texts} texts in 8 looks, {styles} of them each in a style of "
+                f"{name}: {len(seen)} pages, {sum(one['whole'] for one in seen.values())} of them in all 8 looks and the others "
+                f"in 4; contrast of {texts} texts, {styles} of them each in a style of "
                 f"its own; {min(one['rules'] for one in seen.values())} or more rules on structure a page")
     if not seen:
         return

@@ -28,7 +28,7 @@ QUERIES = {
     "encoder": {f"{VAE}#one-encoder-for-every-example"},
     "码本": {VQ},
     "straight-through": {f"{VQ}#the-gradient-of-a-choice"},
-    "sampled_elbo": {"book/api.html#gmlib.vae.VAE.sampled_elbo"},
+    "sampled_elbo": {"book/api/vae.html#gmlib.vae.VAE.sampled_elbo"},
 }
 
 
@@ -49,9 +49,16 @@ def search(visit):
     return ask
 
 
+def script(site, name: str) -> list:
+    text = (site.root / f"_static/search-{name}.js").read_text("utf-8")
+    return json.loads(text.removeprefix(f"(window.bookSearch??={{}}).{name}=").rstrip().rstrip(";"))
+
+
 def index(site) -> list:
-    script = (site.root / "_static/search-index.js").read_text("utf-8")
-    return json.loads(script.removeprefix("window.searchIndex=").rstrip().rstrip(";"))
+    """Of each page: its name, whether it is a chapter's, and of each section anchor, titles and texts in both languages."""
+    pages = zip(*(script(site, name) for name in ("places", "en", "zh")), strict=True)
+    return [[name, is_chapter, [[*place, *texts] for place, *texts in zip(places, en, zh, strict=True)]]
+            for (name, is_chapter, places), en, zh in pages]
 
 
 def test_queries_reach_the_right_sections(search, book):
@@ -63,6 +70,42 @@ def test_queries_reach_the_right_sections(search, book):
         place = BeautifulSoup((book.root / page).read_text("utf-8"), "html.parser", parse_only=SoupStrainer("article"))
         place = place.find(id=anchor) if anchor else place
         assert words.lower() in (place.parent if place.name == "dt" else place).get_text().lower(), words
+
+
+def brought(tab) -> set[str]:
+    """The languages whose texts the page has fetched."""
+    names = tab.page.evaluate("performance.getEntriesByType('resource').map((entry) => entry.name)")
+    return {found[1] for name in names if (found := re.search(r"/search-(en|zh)\.js", name))}
+
+
+@pytest.mark.parametrize("locale, first, words", [("en-GB", "en", "下界"), ("zh-CN", "zh", "bound")])
+def test_one_language_comes_and_the_other_when_it_is_asked_for(search, sample, locale, first, words):
+    search(sample, "", locale)
+    assert brought(search.tab) == {first}
+    search(sample, words, locale)
+    search.tab.settle()
+    assert brought(search.tab) == {"en", "zh"}
+    assert search(sample, words, locale) == search(sample, f" {words}", locale) != []
+
+
+def test_titles_are_found_until_the_text_is_there(visit, sample):
+    tab, waiting = visit(sample), []
+    tab.page.route("**/search-en.js", lambda route: waiting.append(route))
+    tab.page.goto(sample.url("search.html?q=admonitions"), wait_until="commit")
+    first = tab.page.locator("#search-results li").first
+    assert first.inner_text().strip().endswith("› Admonitions")
+    assert tab.page.locator("#search-status").inner_text() == "Loading the text of the book…"
+    waiting.pop().continue_()
+    first.get_by_text("Inside one language.").wait_for()
+    assert tab.page.locator("#search-status").inner_text() == "1 place"
+
+
+def test_name_of_the_library_shows_its_english_text_to_a_chinese_reader(search, book):
+    search(book, "sampled_elbo", "zh-CN")
+    search.tab.settle()
+    assert search(book, "sampled_elbo ", "zh-CN")[0] in QUERIES["sampled_elbo"]
+    shown = search.tab.page.locator("#search-results li p").first
+    assert shown.get_attribute("lang") == "en" and "num_samples" in shown.inner_text()
 
 
 def test_every_address_of_the_index_stands(book):

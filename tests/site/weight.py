@@ -2,6 +2,9 @@
 from __future__ import annotations
 
 FIRST, LATER = 1_000_000, 200_000  # with an empty cache; after another page of the book
+# The search has no server: its page brings the whole text of the book in one language, 30 to 40 kB a chapter, and there
+# will be fourteen.
+SEARCH_FIRST, SEARCH_LATER = 1_200_000, 650_000
 SCROLL = """async () => {
   for (let y = 0; y < document.body.scrollHeight; y += 450) {
     scrollTo({ top: y, behavior: "instant" });
@@ -43,6 +46,7 @@ def weights(scales: Scales, url: str, known: set[str]) -> dict[str, int]:
     return {"opened": scales.opened, "first": read, "later": later}
 
 
-def too_heavy(weight: dict[str, int]) -> list[str]:
-    limits = {"first": FIRST, "later": LATER}
+def too_heavy(weight: dict[str, int], url: str = "") -> list[str]:
+    search = url.endswith("/search.html")
+    limits = {"first": SEARCH_FIRST if search else FIRST, "later": SEARCH_LATER if search else LATER}
     return [f"{visit}: {weight[visit]:,} bytes" for visit, limit in limits.items() if weight[visit] >= limit]
