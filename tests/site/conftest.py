@@ -237,7 +237,8 @@ def pytest_terminal_summary(terminalreporter) -> None:
         if seen:
             texts, styles = (sum(one[key] for one in seen.values()) for key in ("texts", "styles"))
             terminalreporter.write_line(
-                f"{name}: {len(seen)} pages; contrast of {texts} texts in 8 looks, {styles} of them each in a style of "
+                f"{name}: {len(seen)} pages, {sum(one['whole'] for one in seen.values())} of them in all 8 looks and the others "
+                f"in 4; contrast of {texts} texts, {styles} of them each in a style of "
                 f"its own; {min(one['rules'] for one in seen.values())} or more rules on structure a page")
     if not seen:
         return

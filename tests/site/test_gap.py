@@ -99,6 +99,7 @@ def test_page_loads_its_own_modules_and_nothing_of_widgets(visit, sample):
     tab, asked = visit(sample), []
     tab.page.on("request", lambda request: asked.append(request.url.removeprefix(sample.origin)))
     tab.open(sample.url(PAGE))
+    tab.page.locator(f"{FIGURE} >> [data-quantity=gap]").wait_for()
     loaded = {url.partition("?")[0].partition("/_static/")[2] for url in asked}
     own = {"explore.js", "explore/explore.css", "explore/gap.js", "explore/kit.js"}
     assert {name for name in loaded if name.startswith("explore")} == own

@@ -17,7 +17,7 @@ CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 WORD = re.compile(r"[A-Za-z]{2}")
 NEUTRAL = ["script", "style", "pre", "code", "kbd", "samp", "noscript", "svg", "dl.py"]
 NEUTRAL_CLASSES = {"math", "bi-switch", "headerlink", "btn__text-container", "eq-place"}
-ATTRIBUTES = ["title", "aria-label", "placeholder", "alt", "data-bs-title"]
+ATTRIBUTES = {"title", "aria-label", "placeholder", "alt", "data-bs-title"}
 HINT = " · "
 
 
@@ -31,8 +31,7 @@ def parsed(path: Path) -> BeautifulSoup:
 
 
 def language(node) -> str:
-    holder = node.find_parent(lambda tag: tag.has_attr("lang") and tag.name != "html")
-    return holder["lang"] if holder else ""
+    return next((tag["lang"] for tag in node.parents if tag.has_attr("lang") and tag.name != "html"), "")
 
 
 def is_neutral(text) -> bool:
@@ -43,11 +42,12 @@ def unmarked(soup: BeautifulSoup) -> list[str]:
     """Texts whose language is not said, or said wrongly."""
     found = []
     for text in soup.body.find_all(string=True):
-        if isinstance(text, PreformattedString) or is_neutral(text):
+        chinese, words = CJK.search(text), WORD.search(text)
+        if not (chinese or words) or isinstance(text, PreformattedString) or is_neutral(text):
             continue
-        if CJK.search(text) and language(text) != "zh-Hans":
+        if chinese and language(text) != "zh-Hans":
             found.append(f"Chinese marked {language(text) or 'nothing'}: {text.strip()[:60]}")
-        elif WORD.search(text) and not language(text):
+        elif words and not language(text):
             found.append(f"marked nothing: {text.strip()[:60]}")
     return found
 
@@ -55,8 +55,8 @@ def unmarked(soup: BeautifulSoup) -> list[str]:
 def one_language_attributes(soup: BeautifulSoup) -> list[str]:
     """Attributes that a reader meets in one language only."""
     found = []
-    for name in ATTRIBUTES:
-        for element in soup.body.find_all(attrs={name: True}):
+    for element in soup.body.find_all():
+        for name in ATTRIBUTES & element.attrs.keys():
             value, inside = element[name], element.get("lang") or language(element)
             both = HINT in value and CJK.search(value.split(HINT)[-1]) and WORD.search(value)
             alone = inside and bool(CJK.search(value)) == inside.startswith("zh")
