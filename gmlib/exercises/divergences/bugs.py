@@ -182,7 +182,7 @@ def costs(x: Vector, y: Vector, eta: float) -> tuple[float, float]:
 def _costs(x: tuple, y: tuple, eta: float) -> tuple[float, float]:
     K = [[exp(-((s - t) ** 2) / eta) for t in y] for s in x]
     u, old = [1.0] * len(x), []
-    while any(abs(new / last - 1) > 1e-13 for new, last in zip(u, old or [inf] * len(x))):
+    while any(abs(new / last - 1) > 1e-12 for new, last in zip(u, old or [inf] * len(x))):
         v = [len(x) / sum(a * b for a, b in zip(u, column)) for column in zip(*K)]
         old, u = u, [len(y) / sum(a * b for a, b in zip(v, row)) for row in K]
     cells = [(u[i] * K[i][j] * v[j], (s - t) ** 2) for i, s in enumerate(x) for j, t in enumerate(y)]
