@@ -24,7 +24,8 @@ import pytest
 from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbCell, coalesce_streams
 
-from tools.common import ROOT, WIDGET_VIEW, kernel_environment, notebooks
+from tools.budgets import of_notebooks
+from tools.common import EXERCISES, ROOT, WIDGET_VIEW, kernel_environment, notebooks
 
 SECONDS = 60  # for one notebook, its kernel's start included
 SHELL = re.compile(r"^\s*(!|%%(bash|sh|script|system)\b|%(pip|conda|system|sx)\b)", re.MULTILINE)
@@ -152,6 +153,9 @@ class Tally:
     def pytest_terminal_summary(self, terminalreporter):
         terminalreporter.section("notebooks")
         for line in self.lines():
+            terminalreporter.line(line)
+        home = [name for name in self.expected if Path(name).parent.parent == ROOT / "notebooks" and Path(name).parent != EXERCISES]
+        for line in of_notebooks({name: self.seconds[name] for name in home}):
             terminalreporter.line(line)
 
 

@@ -39,7 +39,7 @@ def there(*paths):
 def plan(chapter, chromium):
     """The parts as (name, command), the longest first."""
     own = [f"book/{chapter}.md", f"notebooks/{chapter}/", f"notebooks/exercises/{chapter}.ipynb"]
-    of_figures = [f"tests/{place}/test_{name}.py" for name in figures(chapter) for place in ("explore", "site")]
+    of_figures = [path for name in figures(chapter) for path in (f"tests/explore/test_{name}.py", f"tests/site/test_explore_{name}.py")]
     runs = [(f"notebook {path.stem}" + " of exercises" * (path.parent == EXERCISES), check_notebooks.command([path], "-n", "0"))
             for path in books(chapter)]
     return [
@@ -68,7 +68,8 @@ def run_all(parts, variables):
         for part in as_completed(running):
             code, output, seconds = part.result()
             passed = passed and code == 0
-            last = "" if code else (output.strip().splitlines() or [""])[-1]
+            lines = output.strip().splitlines() or [""]
+            last = "" if code else "; ".join([*(line.strip() for line in lines if "OVER BUDGET" in line), lines[-1]])
             print(f"{output}\n" * (code != 0) + f"{seconds:6.1f} s  {'FAILED' if code else 'ok    '}  {running[part]}  {last}", flush=True)
     return passed
 

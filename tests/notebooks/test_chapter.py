@@ -1,5 +1,6 @@
 """`make test CHAPTER=…` runs all that is the chapter's, and only that; what fails is told."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -38,6 +39,12 @@ def test_figures_are_those_that_the_notebooks_show():
         path.stem for path in ROOT.glob("gmlib/explore/*.js") if path.stem != "kit")
 
 
+def test_every_figure_has_the_two_files_of_tests_that_a_plan_looks_for():
+    for name in {name for slug in chapters() for name in run_chapter.figures(slug)}:
+        assert run_chapter.there(f"tests/explore/test_{name}.py", f"tests/site/test_explore_{name}.py") != []
+        assert (ROOT / f"tests/site/test_explore_{name}.py").exists(), name
+
+
 def test_without_chromium_no_page_is_opened():
     assert not [name for name, command in run_chapter.plan("vae", None) if "tests/site" in " ".join(map(str, command))]
 
@@ -67,5 +74,5 @@ def test_of_all():
     assert False
 """)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--chapter", "vae", "."]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
     assert "1 passed, 2 deselected" in done.stdout, done.stdout
