@@ -67,6 +67,10 @@ def without_log(a: float, m: float) -> float:
     return kl_term(a, 1.0) - a * m
 
 
+def target_as_log(a: float, m: float) -> float:
+    return exp(a) * (a - log(m))
+
+
 def naive(a: float, m: float) -> float:
     return kl_term(a, m) if a > 0 else nan
 
@@ -81,9 +85,9 @@ JS_TABLES = (
     Misconception("no logarithm", pairs(without_log, without_log),
         "The first argument of `F.kl_div` must be a logarithm; the average itself was given.",
         "`F.kl_div` 的第一个参数应是对数；这里传入的是平均分布本身。"),
-    Misconception("two logarithms", pairs(lambda a, m: nan, lambda a, m: nan),
-        "Both arguments are logarithms: the target must be probabilities, unless you set `log_target=True`.",
-        "两个参数都取了对数：target 应是概率，除非设置 `log_target=True`。"),
+    Misconception("log_target", pairs(target_as_log, target_as_log),
+        "With `log_target=True` the target is taken for a logarithm; here it holds probabilities.",
+        "设置 `log_target=True` 后，target 会被当成对数；这里传入的是概率。"),
     Misconception("NaN at zero", pairs(naive, naive),
         "Right where all probabilities are positive; where one is 0, 0 log 0 became NaN, and it counts as 0.",
         "概率全为正时是对的；有一个为 0 时，0 log 0 变成了 NaN，它应按 0 计。"),
