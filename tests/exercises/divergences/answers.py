@@ -51,7 +51,7 @@ JS_WITH_ZEROS = (
     lambda p, q: library.js(p.float(), q.float()),
     lambda p, q: library.f_divergence(p, q, library.JS).unsqueeze(-1),
     lambda p, q: jensenshannon(p.numpy(), q.numpy(), axis=1) ** 2,
-    lambda p, q: np.sum(rel_entr(p, (p + q) / 2) + rel_entr(q, (p + q) / 2), axis=1) / 2,
+    lambda p, q: sum(rel_entr(law.numpy(), ((p + q) / 2).numpy()).sum(axis=1) for law in (p, q)) / 2,
 )
 JS = (
     lambda p, q: (p * (2 * p / (p + q)).log() + q * (2 * q / (p + q)).log()).sum(-1) / 2,
@@ -152,7 +152,7 @@ FENCHEL = (
     fenchel_by_search,
     lambda p, q, T: library.fenchel_bound(T, T, library.KL, p, q),
     lambda p, q, T: (p.float() * T.float() - q.float() * (T.float() - 1).exp()).sum().reshape(1, 1),
-    lambda p, q, T: np.dot(p, T) - np.dot(q, np.exp(T.numpy())) * np.exp(-1),
+    lambda p, q, T: np.dot(p.numpy(), T.numpy()) - np.dot(q.numpy(), np.exp(T.numpy())) * np.exp(-1),
 )
 
 
@@ -231,7 +231,7 @@ def nearest_by_search(sigma, eta, eta_large):
     sigma, eta, large = sigma.item(), eta.item(), eta_large.item()
 
     def best(which, weight):
-        found = minimize_scalar(lambda s: regularised(sigma, s, weight)[which].item(), bounds=(1e-7, 4 * sigma),
+        found = minimize_scalar(lambda s: regularised(sigma, s, weight)[which].item(), bounds=(1e-3, 4 * sigma),
                                 method="bounded", options={"xatol": 1e-9})  # fmt: skip
         return found.x**2, found.fun
 

@@ -92,8 +92,6 @@ AS_WRITTEN = {
         lambda p, m: kl_div(m.log(), p), lambda q, m: kl_div(q.log(), m))(p, q),
     ("divergences-js-tables", "no logarithm"): lambda p, q: 0.5 * with_m(
         lambda p, m: kl_div(m, p), lambda q, m: kl_div(m, q))(p, q),
-    ("divergences-js-tables", "two logarithms"): lambda p, q: 0.5 * with_m(
-        lambda p, m: kl_div(m.log(), p.log()), lambda q, m: kl_div(m.log(), q.log()))(p, q),
     ("divergences-js-tables", "NaN at zero"): lambda p, q: 0.5 * with_m(
         lambda p, m: (p * (p / m).log()).sum(-1), lambda q, m: (q * (q.log() - m.log())).sum(-1))(p, q),
     ("divergences-js-tables", "no average"): lambda p, q: 0.5 * (kl_div(q.log(), p) + kl_div(p.log(), q)),
