@@ -19,7 +19,7 @@ from gmlib.bench import peer
 from gmlib.bench.contest import Functions
 from gmlib.divergences import cost_matrix, sinkhorn, wasserstein_1d
 
-PEERS = ("POT", "scipy")
+PEERS = ("POT",)
 INSTALL = 'pip install -e ".[bench-divergences]"'
 POINTS, ETA, TOLERANCE, LINE = (500, 2000), 0.1, 1e-6, (10_000, 1_000_000)
 JOB = {

@@ -9,6 +9,7 @@ import sys
 
 import nbformat
 import pytest
+import torch
 
 from gmlib.exercises import CheckFailed, chapters, exercises, find
 from tests.exercises.chapters import MISTAKES, SLUGS
@@ -127,8 +128,16 @@ def test_links_lead_to_a_notebook_and_to_an_equation_in_it(slug):
         assert not label or any(f"$$ ({label})" in c.source for c in there.cells), (path, label)
 
 
+@pytest.fixture
+def own_dtype():
+    """A notebook may set PyTorch's default type; the tests after it keep theirs."""
+    before = torch.get_default_dtype()
+    yield
+    torch.set_default_dtype(before)
+
+
 @each_chapter
-def test_the_students_checks_give_the_friendly_message(slug):
+def test_the_students_checks_give_the_friendly_message(slug, own_dtype):
     """Run the student's version cell by cell, as somebody does who presses every button."""
     nb, space, told = prepare(slug, students_version(source(slug))), {}, []
     for cell in nb.cells:
