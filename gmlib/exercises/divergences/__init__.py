@@ -2,7 +2,7 @@
 
 Shapes: tables of laws p, q are (B, K), single ones and T are (K,); x, a are (n,) and y, b are (m,); mu, m are (d,)
 and Sigma, S are (d, d). Values are in nats. These exercises have their specifications and inputs here and their mistakes
-in ``mistakes``; ``bugs`` and ``paper`` hold the others.
+in ``mistakes``; ``bugs``, ``debiasing`` and ``paper`` hold the others.
 """
 
 from __future__ import annotations
@@ -11,17 +11,13 @@ from math import exp, log
 from random import Random
 from types import MappingProxyType
 
-from gmlib.exercises.divergences import bugs, mistakes, paper
+from gmlib.exercises.divergences import bugs, debiasing, mistakes, paper
+from gmlib.exercises.divergences.bugs import law
 from gmlib.exercises.divergences.matrices import diagonal, root, times
 from gmlib.exercises.exercise import Exercise, specification, table
 
 Vector = list[float]
 Matrix = list[Vector]
-
-
-def law(rng: Random, K: int, scale: float = 1.0) -> Vector:
-    weights = [exp(v) for v in table(rng, K, scale=scale)]
-    return [w / sum(weights) for w in weights]
 
 
 @specification
@@ -96,5 +92,6 @@ EXERCISES = MappingProxyType({
     "divergences-w2-gaussians": Exercise(w2_gaussians, w2_gaussians_inputs, mistakes.W2_GAUSSIANS),
     "divergences-fenchel": Exercise(fenchel, fenchel_inputs, mistakes.FENCHEL),
     **bugs.EXERCISES,
+    **debiasing.EXERCISES,
     **paper.EXERCISES,
 })  # fmt: skip

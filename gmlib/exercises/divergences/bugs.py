@@ -1,12 +1,11 @@
-"""The exercises of the chapter ``divergences`` in which a bug is to be found: JS, histograms, and debiasing.
+"""The exercises of the chapter ``divergences`` in which a bug is to be found: JS from a library's KL, and histograms.
 
 Specifications, inputs and mistakes, as in :mod:`gmlib.exercises.divergences`. Shapes: tables p, q are (B, K); histograms
-p, q and the points x below them are (K,); points x, y to be debiased are (n,) and (m,), of equal weights.
+p, q and the points x below them are (K,).
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
 from math import exp, inf, log, nan
 from random import Random
 
@@ -173,99 +172,7 @@ HISTOGRAMS = (
         "分布函数之差取了平方（Cramér 距离）；W_1 用的是绝对值。"),
 )  # fmt: skip
 
-
-# --- debiasing ------------------------------------------------------------------------------------------
-
-
-def costs(x: Vector, y: Vector, eta: float) -> tuple[float, float]:
-    """Mean squared distance and KL(plan || product) of the plan for which the first plus eta times the second is least."""
-    return _costs(tuple(x), tuple(y), eta)
-
-
-@lru_cache(maxsize=4096)  # every mistake needs the same plans
-def _costs(x: tuple, y: tuple, eta: float) -> tuple[float, float]:
-    K = [[exp(-((s - t) ** 2) / eta) for t in y] for s in x]
-    u, old = [1.0] * len(x), []
-    while any(abs(new / last - 1) > 1e-12 for new, last in zip(u, old or [inf] * len(x))):
-        v = [len(x) / sum(a * b for a, b in zip(u, column)) for column in zip(*K)]
-        old, u = u, [len(y) / sum(a * b for a, b in zip(v, row)) for row in K]
-    cells = [(u[i] * K[i][j] * v[j], (s - t) ** 2) for i, s in enumerate(x) for j, t in enumerate(y)]
-    return mean([r * C for r, C in cells]), mean([r * log(r) for r, _ in cells])
-
-
-def penalised(x: Vector, y: Vector, eta: float) -> float:
-    transport, kl = costs(x, y, eta)
-    return transport + eta * kl
-
-
-@specification
-def debiased(x: Vector, y: Vector, eta: float) -> float:
-    """OT(x, y) less half of OT(x, x) and of OT(y, y); in the book eq-divergences-debiased."""
-    return penalised(x, y, eta) - penalised(x, x, eta) / 2 - penalised(y, y, eta) / 2
-
-
-def debiased_inputs(rng: Random, number: int) -> dict:
-    """A weight that is not small beside the costs: then a thousand steps suffice for any points."""
-    n, m = 2 + number % 3, 2 + number % 4
-    x, y = table(rng, n, scale=1.2), table(rng, m, scale=1.2)
-    return {"x": x, "y": y, "eta": (max(x + y) - min(x + y)) ** 2 * rng.uniform(0.25, 0.6)}
-
-
-def combined(cost=penalised, own: float = 0.5, other: float = 0.5, whole: float = 1.0):
-    """``whole`` times the cost between x and y, less ``own`` times that of x and ``other`` times that of y to itself."""
-    return lambda x, y, eta: whole * cost(x, y, eta) - own * cost(x, x, eta) - other * cost(y, y, eta)
-
-
-def transport_only(x: Vector, y: Vector, eta: float) -> float:
-    return costs(x, y, eta)[0]
-
-
-def penalty_weighted(weight):
-    return lambda x, y, eta: costs(x, y, eta)[0] + weight(eta) * costs(x, y, eta)[1]
-
-
-def without_penalty(x: Vector, y: Vector, eta: float) -> float:
-    """The exact W_2^2: n m equal parts of each law, in order."""
-    left, right = sorted(x * len(y)), sorted(y * len(x))
-    return mean([(s - t) ** 2 for s, t in zip(left, right)])
-
-
-DEBIASED = (
-    Misconception("both bugs", combined(transport_only, 1, 0),
-        "Both bugs are still there.",
-        "两个错误都还在。"),
-    Misconception("transport only", combined(transport_only),
-        "Both self-terms are there now; each of the three values still lacks eta KL, which the plan minimises together with "
-        "the transport.",
-        "两个自身项都有了；但三个值都还缺 eta KL，方案是使它与传输代价之和最小。"),
-    Misconception("one self-term", combined(own=1, other=0),
-        "The penalty is there now; but x alone is taken off, so the result still can be negative. Take off half of each.",
-        "惩罚项有了；但只减去了 x 的自身项，结果仍可能为负。应当各减一半。"),
-    Misconception("half a self-term", combined(other=0),
-        "Half of the self-term of x is taken off; that of y is missing.",
-        "减去了 x 的自身项的一半；漏了 y 的自身项。"),
-    Misconception("no halves", combined(own=1, other=1),
-        "The two self-terms are taken off whole: then a law and itself are at minus OT(x, x), and not at 0.",
-        "两个自身项都整个减去了：这样一个分布与它自己之间是 -OT(x, x)，而不是 0。"),
-    Misconception("doubled", combined(own=1, other=1, whole=2),
-        "This is twice the debiased cost, as one paper defines it; the chapter's equation is asked for.",
-        "这是去偏代价的两倍，有一篇论文这样定义；要求的是本章的公式。"),
-    Misconception("not debiased", combined(own=0, other=0),
-        "The penalised cost is right; the self-terms are not taken off yet.",
-        "带惩罚的代价对了；还没有减去自身项。"),
-    Misconception("penalty without eta", combined(penalty_weighted(lambda eta: 1.0)),
-        "The penalty is KL without its weight eta.",
-        "惩罚项里的 KL 没有乘权重 eta。"),
-    Misconception("sign of the penalty", combined(penalty_weighted(lambda eta: -eta)),
-        "The penalty is subtracted; KL is added, and entropy would be subtracted.",
-        "惩罚项减去了；KL 应当加上，减去的是熵。"),
-    Misconception("no penalty at all", without_penalty,
-        "This is the exact W_2^2, without any penalty.",
-        "这是精确的 W_2^2，完全没有惩罚项。"),
-)  # fmt: skip
-
 EXERCISES: dict[str, Exercise] = {
     "divergences-js-tables": Exercise(js_tables, js_tables_inputs, JS_TABLES),
     "divergences-histograms": Exercise(histograms, histograms_inputs, HISTOGRAMS),
-    "divergences-debiased": Exercise(debiased, debiased_inputs, DEBIASED),
 }

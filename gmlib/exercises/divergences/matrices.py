@@ -21,7 +21,7 @@ def diagonal(A: Matrix) -> list[float]:
 
 def root(A: Matrix) -> Matrix:
     """The symmetric root: by Jacobi's rotations A = V D V', and the roots of the diagonal D stand in its place."""
-    d, A = len(A), A
+    d = len(A)
     V = [[float(i == j) for j in range(d)] for i in range(d)]
     for i, j in [(i, j) for _ in range(12) for i in range(d) for j in range(i)]:
         R = rotation(A, i, j)
@@ -32,7 +32,7 @@ def root(A: Matrix) -> Matrix:
 def rotation(A: Matrix, i: int, j: int) -> Matrix:
     """The rotation R for which (R'AR)_ij is 0."""
     half = (A[i][i] - A[j][j]) / 2
-    c, s = (hypot(half, A[i][j]) + abs(half), A[i][j] if half >= 0 else -A[i][j])
+    c, s = hypot(half, A[i][j]) + abs(half), A[i][j] if half >= 0 else -A[i][j]
     length = hypot(c, s) or 1.0
     R = [[float(k == n) for n in range(len(A))] for k in range(len(A))]
     R[i][i] = R[j][j] = c / length if c else 1.0
