@@ -23,6 +23,15 @@ def number_notebooks(app: Sphinx, env: BuildEnvironment) -> list[str]:
     return sorted(env.found_docs) if env.contents_shown != before else []
 
 
+def forget_notebooks(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """Take off the numbers of the last build, which Sphinx has not given and would stumble over."""
+    for page, title in env.titles.items():
+        if len(title.get("secnumber", ())) == 2:
+            for numbered in (title, *env.tocs[page].findall(nodes.reference)):
+                numbered.attributes.pop("secnumber", None)
+    return []
+
+
 def contents(env: BuildEnvironment) -> list:
     lists = (entry for page in sorted(env.toctree_includes) for entry in env.tocs[page].findall(addnodes.toctree))
     titles = sorted((page, title.astext()) for page, title in env.titles.items())
@@ -51,5 +60,6 @@ def plain(title: str) -> str:
 
 
 def setup(app: Sphinx) -> dict:
+    app.connect("env-get-updated", forget_notebooks, priority=400)
     app.connect("env-get-updated", number_notebooks, priority=600)  # after Sphinx has numbered the chapters
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -23,7 +23,8 @@ TEST = """import pytest
 def test_bound():
     pass
 """
-LIST = "# Equations · 公式\n\n```{equation-list}\n```\n"
+LIST = "# {name}\n\n```{{equation-list}} {slug}\n```\n"
+SLUGS = ("sample", "nb")  # of the labels of the sample's equations
 FIGURE = "\n```{figure} wave.png\n:alt: A wave · 一条波\n\nA wave · 一条波\n```\n"
 # What one change after another changes on other pages: names in the contents, numbers, marks, years.
 EDITS = [
@@ -66,8 +67,14 @@ def differences(one: Path, other: Path, below: str = "") -> list[str]:
 def source(tmp_path):
     source = tmp_path / "sample"
     copy_sample(source)
-    edit(source, "_toc.yml", "      - file: book/references", "      - file: book/equations\n      - file: book/references")
-    (source / "book/equations.md").write_text(LIST, "utf-8")
+    sections = "".join(f"          - file: book/equations/{slug}\n" for slug in SLUGS)
+    edit(source, "_toc.yml", "      - file: book/references",
+         f"      - file: book/equations\n        sections:\n{sections}      - file: book/references")
+    (source / "book/equations.md").write_text(LIST.format(name="Equations · 公式", slug=""), "utf-8")
+    (source / "book/equations").mkdir()
+    for slug in SLUGS:
+        page = LIST.format(name=f"Equations of {slug} · {slug} 的公式", slug=slug)
+        (source / f"book/equations/{slug}.md").write_text(page, "utf-8")
     (source / "tests").mkdir()
     (source / "tests/test_sample.py").write_text(TEST, "utf-8")
     paint(source / "book/wave.png", "navy")
@@ -97,7 +104,8 @@ def test_a_build_after_changes_gives_what_a_build_anew_gives(source):
     edit(source, "book/index.md", "<no-blocks>", "<blocks>")
     assert build(source) == 0
     after = read_at(source)
-    assert {name for name in after if after[name] == before[name]} == {"book/boundary.doctree", "notebooks/explore.doctree"}
+    unread = {name.removesuffix(".doctree") for name in after if after[name] == before[name]}
+    assert unread == {"book/boundary", "book/shift", "book/names", "book/equations/nb", "notebooks/explore"}
     assert pictures - set((site / "_images").iterdir()), "the notebook's old picture is gone"
     shutil.copytree(site, source.parent / "changed")
     assert build(source, anew=True) == 0
