@@ -17,7 +17,7 @@ from gmlib.divergences.finite import check_law
 def wasserstein_1d(x: Tensor, y: Tensor, a: Tensor | None = None, b: Tensor | None = None, p: float = 1.0) -> Tensor:
     """W_p^p between two laws on finitely many points of the line; for p = 1, W_1 itself.
 
-    For p = 1 it is the area between the distribution functions, for others the mean of |difference|^p of the quantile
+    For p = 1 it is the area between the distribution functions, for others the mean of ``|difference|^p`` of the quantile
     functions. Sums run in float64, so a device without it is not served.
 
     Args:
@@ -148,7 +148,7 @@ def exact_transport(C: Tensor, a: Tensor, b: Tensor) -> Transport:
 
 
 def cost_matrix(x: Tensor, y: Tensor, p: float = 2.0) -> Tensor:
-    """Costs |x_i - y_j|^p of points ``(*batch, n, d)`` and ``(*batch, m, d)``: shape ``(*batch, n, m)``.
+    """Costs ``|x_i - y_j|^p`` of points ``(*batch, n, d)`` and ``(*batch, m, d)``: shape ``(*batch, n, m)``.
 
     Raises:
         ValueError: on shapes that do not fit, a NaN, or p that is not positive.
