@@ -13,6 +13,7 @@ pytestmark = pytest.mark.site
 GENERATIVE, DISCRIMINATIVE = "notebooks/overview/generative.html", "notebooks/overview/discriminative.html"
 INFERENCE, VAE, VQ = (f"notebooks/vae/{name}.html" for name in ("inference", "vae", "vq_vae"))
 FIELD = ".bd-search-container input"
+TEXT_IS_THERE = "!/^(Loading|正在载入)/.test(document.getElementById('search-status').innerText)"
 # A query, and what may come first: a page, or the section that treats it.
 QUERIES = {
     "贝叶斯公式": {f"{GENERATIVE}#three-rules", f"{GENERATIVE}#bayes-rule-both-ways-round"},
@@ -42,6 +43,7 @@ def search(visit):
         if "search.html" not in tab.page.url:
             tab.open(site.url("search.html"))
         tab.page.fill(FIELD, words)
+        tab.page.wait_for_function(TEXT_IS_THERE)
         base = site.url("")
         return [href.removeprefix(base) for href in tab.page.evaluate("[...document.querySelectorAll("
                 "'#search-results li > a')].map((link) => link.href)")]
