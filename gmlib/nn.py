@@ -1,4 +1,4 @@
-"""The networks that several chapters use: an MLP, and heads that return distributions.
+"""The networks that several chapters use: an MLP, several of them at once, and heads that return distributions.
 
 A head returns a ``torch.distributions`` object and not its parameters, so that no normalising
 constant is ever dropped.
@@ -7,6 +7,7 @@ constant is ever dropped.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -41,6 +42,62 @@ def mlp(*sizes: int, activation: type[nn.Module] = nn.Tanh) -> nn.Sequential:
     layers: list[nn.Module] = []
     for i, o in itertools.pairwise(sizes):
         layers += [nn.Linear(i, o), activation()]
+    return nn.Sequential(*layers[:-1])
+
+
+class StackedLinear(nn.Module):
+    """One linear map for each of several copies of a network: all of them in one product of matrices.
+
+    Copies that start from other random weights and see other noise are a training run repeated with other seeds.
+
+    Args:
+        copies: how many.
+        inputs, outputs: the sizes of each map.
+
+    Raises:
+        ValueError: on a count below one.
+
+    Example:
+        >>> StackedLinear(5, 2, 3)(torch.zeros(5, 7, 2)).shape
+        torch.Size([5, 7, 3])
+    """
+
+    def __init__(self, copies: int, inputs: int, outputs: int):
+        super().__init__()
+        for n, name in ((copies, "copies"), (inputs, "inputs"), (outputs, "outputs")):
+            check_count(n, name)
+        reach = inputs**-0.5  # as nn.Linear begins
+        self.weight = nn.Parameter(torch.empty(copies, inputs, outputs).uniform_(-reach, reach))
+        self.bias = nn.Parameter(torch.empty(copies, 1, outputs).uniform_(-reach, reach))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape ``(copies, N, inputs)`` to ``(copies, N, outputs)``."""
+        return torch.baddbmm(self.bias, x, self.weight)
+
+    def extra_repr(self) -> str:
+        return "copies={}, inputs={}, outputs={}".format(*self.weight.shape)
+
+
+def stacked_mlp(copies: int, *sizes: int, activation: Callable[[], nn.Module] = nn.Tanh) -> nn.Sequential:
+    """:func:`mlp`, several copies side by side: shape ``(copies, N, first size)`` to ``(copies, N, last size)``.
+
+    Args:
+        copies: how many.
+        sizes: widths from input to output, at least two.
+        activation: makes an activation.
+
+    Raises:
+        ValueError: on fewer than two sizes, or a count below one.
+
+    Example:
+        >>> stacked_mlp(5, 2, 64, 1, activation=nn.ReLU)(torch.zeros(5, 7, 2)).shape
+        torch.Size([5, 7, 1])
+    """
+    if len(sizes) < 2:
+        raise ValueError(f"stacked_mlp needs an input and an output size, got {sizes}")
+    layers: list[nn.Module] = []
+    for i, o in itertools.pairwise(sizes):
+        layers += [StackedLinear(copies, i, o), activation()]
     return nn.Sequential(*layers[:-1])
 
 

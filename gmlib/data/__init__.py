@@ -3,7 +3,7 @@
 from gmlib.data.digits import Digits, Split, binarise, dequantise, digits
 from gmlib.data.mnist import MNIST, fashion_mnist, mnist
 from gmlib.data.shapes import Shapes, shapes
-from gmlib.data.toys import checkerboard, moons, pinwheel, ring, spirals
+from gmlib.data.toys import checkerboard, grid, moons, pinwheel, ring, spirals
 
 __all__ = [
     "MNIST",
@@ -15,6 +15,7 @@ __all__ = [
     "dequantise",
     "digits",
     "fashion_mnist",
+    "grid",
     "mnist",
     "moons",
     "pinwheel",

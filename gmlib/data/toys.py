@@ -81,6 +81,20 @@ def ring(modes: int = 8, radius: float = 2.0, sigma: float = 0.15, dtype: torch.
     return GaussianMixture(torch.full((modes,), 1 / modes, dtype=dtype), mu, Sigma)
 
 
+def grid(side: int = 5, spacing: float = 1.0, sigma: float = 0.1, dtype: torch.dtype = torch.float32) -> GaussianMixture:
+    """A square grid of equal, round Gaussians around the origin, ``side * side`` of them.
+
+    Example:
+        >>> grid(3, spacing=2.0).mu[0]
+        tensor([-2., -2.])
+    """
+    check_positive(spacing, "spacing")
+    check_positive(sigma, "sigma")
+    t = spacing * (torch.arange(check_count(side, "side"), dtype=dtype) - (side - 1) / 2)
+    Sigma = (sigma**2 * torch.eye(2, dtype=dtype)).expand(side**2, 2, 2)
+    return GaussianMixture(torch.full((side**2,), 1 / side**2, dtype=dtype), torch.cartesian_prod(t, t), Sigma)
+
+
 def _from(generator: torch.Generator | None) -> dict:
     return {"generator": generator, "device": generator.device if generator else "cpu"}
 

@@ -1,0 +1,1 @@
+"""The mathematics of gan: each test names the equation that it checks."""
