@@ -99,7 +99,7 @@ NEAREST = (
     Misconception("value beyond the limit", paper(large_value=lambda s, _, large: penalised(s**2, large)),
         "For the large weight the formula of the value no longer holds: with all mass at the mean there is no information "
         "to pay for.",
-        "权重较大时，值的公式不再成立：质量全在均值处，没有信息要付费。"),
+        "权重较大时，值的公式不再成立：质量全在均值处，没有信息要付代价。"),
     Misconception("formula beyond the limit", paper(
         large_variance=lambda s, _, large: s**2 - large / 2, large_value=lambda s, _, large: penalised(s**2, large)),
         "For the large weight this variance is negative: the formula needs a weight below twice the variance.",
