@@ -1,0 +1,226 @@
+"""The mistakes that people make in the exercises of ``flows``: what each computes, and what to say about it.
+
+Each computes exactly what the mistake would, so that an answer can be recognised by its numbers.
+"""
+
+from __future__ import annotations
+
+from math import cos, exp, log, log1p, nan, pi, prod, sin
+
+from gmlib.exercises.exercise import Misconception
+
+Vector = list[float]
+Matrix = list[Vector]
+
+
+def mean(values: Vector) -> float:
+    return sum(values) / len(values)
+
+
+def real_log(v: float) -> float:
+    """What ``torch.log`` makes of a number: NaN below 0."""
+    return log(v) if v > 0 else nan
+
+
+# --- the density of an affine map ---------------------------------------------------------------------
+
+
+def logistic(z: float) -> float:
+    """The log-density of the standard logistic law."""
+    return -abs(z) - 2 * log1p(exp(-abs(z)))
+
+
+def each(term):
+    """``term`` of the normalised point z and of c, for each x."""
+    return lambda x, mu, c: [term((v - mu) / c, c) for v in x]
+
+
+AFFINE_LOG_PROB = (
+    Misconception("sign", each(lambda z, c: logistic(z) + log(abs(c))),
+        "log|c| is added. It belongs to g, which stretches by |c|; the density has f's slope 1/c, whose log is -log|c|.",
+        "加上了 log|c|。那是 g 的对数斜率，g 拉伸 |c| 倍；密度里用的是 f 的斜率 1/c，它的对数是 -log|c|。"),
+    Misconception("no log-det", each(lambda z, c: logistic(z)),
+        "This is the base's density at z; a density of x needs the slope of f as well.",
+        "这是基分布在 z 处的密度；x 的密度还要乘上 f 的斜率。"),
+    Misconception("twice", each(lambda z, c: logistic(z) - 2 * log(abs(c))),
+        "The log-slope is counted twice.",
+        "对数斜率算了两次。"),
+    Misconception("no absolute value", each(lambda z, c: logistic(z) - real_log(c)),
+        "Right for a positive c; for a negative one log(c) is NaN. A change of length has no sign: take |c|.",
+        "c 为正时是对的；c 为负时 log(c) 是 NaN。长度的变化没有符号，应取 |c|。"),
+    Misconception("divided by the slope", each(lambda z, c: logistic(z) / abs(c)),
+        "The log-density was divided by |c|; it is the density that is divided, and its logarithm gets -log|c|.",
+        "把对数密度除以了 |c|；该除的是密度，对数密度应加上 -log|c|。"),
+    Misconception("generator for normaliser", lambda x, mu, c: [logistic(mu + c * v) - log(abs(c)) for v in x],
+        "x went through g(z) = mu + c z; the base's density must be taken at f(x), the inverse.",
+        "把 x 代入了 g(z) = mu + c z；基分布的密度应在逆映射 f(x) 处取。"),
+    Misconception("other model", lambda x, mu, c: [logistic(mu + c * v) + log(abs(c)) for v in x],
+        "This is right for z = mu + c x; here it is x that is mu + c z.",
+        "对 z = mu + c x 来说这是对的；这里却是 x = mu + c z。"),
+    Misconception("shift not scaled", lambda x, mu, c: [logistic(v / c - mu) - log(abs(c)) for v in x],
+        "x was divided by c before mu was taken off; undo the shift first.",
+        "先除以 c 再减 mu 了；应当先减去平移。"),
+    Misconception("Gaussian base", each(lambda z, c: -(z**2 + log(2 * pi)) / 2 - log(abs(c))),
+        "The base is the standard normal here; the logistic one is asked for.",
+        "这里的基分布用了标准正态；要求的是 logistic 分布。"),
+    Misconception("softplus once", each(lambda z, c: -z - log1p(exp(-z)) - log(abs(c))),
+        "The softplus of -z comes twice in the logistic log-density: e^-z / (1 + e^-z)^2.",
+        "logistic 的对数密度里，-z 的 softplus 要出现两次：e^-z / (1 + e^-z)^2。"),
+    Misconception("distribution function", each(lambda z, c: -log1p(exp(-z)) - log(abs(c))),
+        "This takes the logarithm of the sigmoid, the distribution function; its derivative is the density.",
+        "取的是 sigmoid（分布函数）的对数；它的导数才是密度。"),
+    Misconception("density", each(lambda z, c: exp(logistic(z)) / abs(c)),
+        "This is the density; its logarithm is asked for.",
+        "这是密度；要求的是它的对数。"),
+)  # fmt: skip
+
+
+# --- layers one after the other -------------------------------------------------------------------------
+
+
+def path(v: float, a: Vector, c: Vector) -> list[tuple[float, float, float]]:
+    """For each layer c (v + a sin v): its input, its slope there, and its output."""
+    out = []
+    for p, q in zip(a, c):
+        after = q * (v + p * sin(v))
+        out.append((v, q * (1 + p * cos(v)), after))
+        v = after
+    return out
+
+
+def log_dets(x: Matrix, a: Vector, c: Vector, then=sum) -> Matrix:
+    """For each example the log-determinant of each layer, its dimensions put together by ``then``."""
+    by_entry = [[[log(abs(slope)) for _, slope, _ in path(v, a, c)] for v in row] for row in x]
+    return [[then(dims) for dims in zip(*entries)] for entries in by_entry]
+
+
+def layers(reduce, then=sum):
+    return lambda x, a, c: [reduce(row) for row in log_dets(x, a, c, then)]
+
+
+def slopes_at(where):
+    """All slopes at the points that ``where`` picks from an entry's path."""
+
+    def wrong(x: Matrix, a: Vector, c: Vector) -> Vector:
+        return [sum(log(abs(q * (1 + p * cos(u)))) for v in row for p, q, u in zip(a, c, where(path(v, a, c)))) for row in x]
+
+    return wrong
+
+
+COMPOSE = (
+    Misconception("all at x", slopes_at(lambda steps: [steps[0][0]] * len(steps)),
+        "Each slope is taken at x; a layer's slope belongs to the point that reaches this layer.",
+        "每一层的斜率都在 x 处取了；一层的斜率要在到达这一层的点处取。"),
+    Misconception("at the output", slopes_at(lambda steps: [after for *_, after in steps]),
+        "Each slope is taken at the layer's output; it belongs to the layer's input.",
+        "每一层的斜率取在这一层的输出处；应取在它的输入处。"),
+    Misconception("all at z", slopes_at(lambda steps: [steps[-1][2]] * len(steps)),
+        "Each slope is taken at the last output z.",
+        "每一层的斜率都取在最后的输出 z 处了。"),
+    Misconception("reversed", lambda x, a, c: [sum(row) for row in log_dets(x, a[::-1], c[::-1])],
+        "The layers are applied in the reverse order; the first of the list comes first.",
+        "各层的次序反了；列表里的第一层应先作用。"),
+    Misconception("minus", layers(lambda row: -sum(row)),
+        "The sign is that of the inverse, g; log|det| of f is asked for.",
+        "符号是逆映射 g 的；要求的是 f 的 log|det|。"),
+    Misconception("product", layers(prod),
+        "The log-determinants of the layers are multiplied; determinants multiply, and so their logarithms add up.",
+        "把各层的对数行列式相乘了；相乘的是行列式，它们的对数应相加。"),
+    Misconception("last", layers(lambda row: row[-1]),
+        "This is the last layer's log-determinant alone.",
+        "这只是最后一层的对数行列式。"),
+    Misconception("first", layers(lambda row: row[0]),
+        "This is the first layer's log-determinant alone.",
+        "这只是第一层的对数行列式。"),
+    Misconception("mean over layers", layers(mean),
+        "The log-determinants are averaged over the layers; they add up.",
+        "对各层的对数行列式取了平均；应当相加。"),
+    Misconception("mean over dimensions", layers(sum, mean),
+        "The log-slopes are averaged over the dimensions; the determinant of a diagonal Jacobian is a product, so they add up.",
+        "对各维的对数斜率取了平均；对角雅可比矩阵的行列式是乘积，所以应当相加。"),
+    Misconception("sum of determinants", layers(lambda row: log(sum(exp(v) for v in row))),
+        "The determinants of the layers are added before the logarithm is taken; they multiply.",
+        "先把各层的行列式相加再取了对数；行列式应当相乘。"),
+    Misconception("no logarithm", layers(lambda row: exp(sum(row))),
+        "This is |det|; its logarithm is asked for.",
+        "这是 |det|；要求的是它的对数。"),
+    Misconception("no absolute value", lambda x, a, c: [
+        sum(real_log(slope) for v in row for _, slope, _ in path(v, a, c)) for row in x],
+        "Right where all slopes are positive; a layer with a negative c turns the order around, and log of it is NaN. Take |slope|.",
+        "斜率全为正时是对的；c 为负的层把次序颠倒，斜率的对数就成了 NaN。应取 |slope|。"),
+    Misconception("one number", lambda x, a, c: sum(sum(row) for row in log_dets(x, a, c)),
+        "The examples are added up too; each has a log-determinant of its own.",
+        "把各个样本也加起来了；每个样本都有自己的对数行列式。"),
+)  # fmt: skip
+
+
+# --- a coupling -------------------------------------------------------------------------------------------
+
+
+def couple(z=lambda v, s, t: v * exp(s) + t, log_det=sum, place=lambda kept, moved: [*kept, *moved]):
+    """A coupling with another move, another log-determinant of the row of s, or other places of the halves."""
+
+    def wrong(x: Matrix, s: Matrix, t: Matrix) -> Matrix:
+        d = len(s[0])
+        moved = [[z(*one) for one in zip(row[d:], ps, qs)] for row, ps, qs in zip(x, s, t)]
+        return [[*place(row[:d], new), log_det(ps)] for row, new, ps in zip(x, moved, s)]
+
+    return wrong
+
+
+def first_half_moved(x: Matrix, s: Matrix, t: Matrix) -> Matrix:
+    d = len(s[0])
+    return [[*(v * exp(p) + q for v, p, q in zip(row, ps, qs)), *row[d:], sum(ps)] for row, ps, qs in zip(x, s, t)]
+
+
+def over_the_batch(x: Matrix, s: Matrix, t: Matrix) -> Matrix:
+    return [[*row[:-1], sum(v for ps in s for v in ps)] for row in couple()(x, s, t)]
+
+
+COUPLING = (
+    Misconception("minus", couple(log_det=lambda s: -sum(s)),
+        "z is right. The log-determinant has the sign of the inverse: x is multiplied by exp(s), so it is plus the sum of s.",
+        "z 是对的。对数行列式的符号是逆映射的：x 乘以 exp(s)，所以应是 s 之和，取正号。"),
+    Misconception("sum of the scales", couple(log_det=lambda s: sum(exp(v) for v in s)),
+        "z is right. The scales themselves were added; the logarithm of their product is the sum of s.",
+        "z 是对的。把缩放因子本身相加了；它们乘积的对数是 s 之和。"),
+    Misconception("no logarithm", couple(log_det=lambda s: exp(sum(s))),
+        "z is right. This is the determinant; its logarithm is asked for.",
+        "z 是对的。这是行列式；要求的是它的对数。"),
+    Misconception("log of s", couple(log_det=lambda s: sum(log(abs(v)) for v in s)),
+        "z is right. log|s| was taken, but s is a logarithm already: the scale is exp(s).",
+        "z 是对的。又对 s 取了 log|s|，而 s 已经是对数：缩放因子是 exp(s)。"),
+    Misconception("mean", couple(log_det=mean),
+        "z is right. s is averaged over the dimensions; the log-scales add up.",
+        "z 是对的。对各维的 s 取了平均；对数缩放应当相加。"),
+    Misconception("over the batch", over_the_batch,
+        "z is right. The log-determinants of all examples are added up; each example has its own.",
+        "z 是对的。把所有样本的对数行列式加在一起了；每个样本应各有一个。"),
+    Misconception("volume kept", couple(log_det=lambda s: 0.0),
+        "z is right. A log-determinant of 0 belongs to the additive coupling; this one scales.",
+        "z 是对的。对数行列式为 0 的是加性耦合；这里有缩放。"),
+    Misconception("s for the scale", couple(lambda v, s, t: v * s + t),
+        "x was multiplied by s, which is the logarithm of the scale and may be 0: then nothing could be inverted.",
+        "x 乘的是 s，而 s 是缩放因子的对数，可以为 0，那时就不可逆了。"),
+    Misconception("s for the scale, consistently", couple(lambda v, s, t: v * s + t, lambda s: sum(log(abs(v)) for v in s)),
+        "s was taken for the scale itself, in z and in the log-determinant; here it is the scale's logarithm.",
+        "在 z 和对数行列式里都把 s 当成了缩放因子本身；这里它是缩放因子的对数。"),
+    Misconception("shift first", couple(lambda v, s, t: (v + t) * exp(s)),
+        "x was shifted before it was scaled, so t is scaled too; scale first. The log-determinant is right.",
+        "先平移再缩放了，t 也被缩放；应当先缩放。对数行列式是对的。"),
+    Misconception("inverse", couple(lambda v, s, t: (v - t) * exp(-s), lambda s: -sum(s)),
+        "This is the whole inverse, from z to x.",
+        "这整个是逆映射，即由 z 到 x。"),
+    Misconception("inverse with its sign forgotten", couple(lambda v, s, t: (v - t) * exp(-s)),
+        "This goes from z to x, with the log-determinant of the other direction.",
+        "这是由 z 到 x，对数行列式却是另一个方向的。"),
+    Misconception("scale upside down", couple(lambda v, s, t: v * exp(-s) + t),
+        "x was multiplied by exp(-s); the log-determinant is that of exp(s).",
+        "x 乘的是 exp(-s)；对数行列式却是 exp(s) 的。"),
+    Misconception("first half moved", first_half_moved,
+        "The first half was moved; it is to pass, and the second one is moved.",
+        "变动的是前一半；应当让前一半不变，变动后一半。"),
+    Misconception("halves exchanged", couple(place=lambda kept, moved: [*moved, *kept]),
+        "The halves are exchanged in the result; each stays at its place.",
+        "结果里两半的位置换了；各自应留在原处。"),
+)  # fmt: skip
