@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from scipy.integrate import quad
 from scipy.optimize import brentq
@@ -78,19 +79,27 @@ def least_kl(a: float, s: float, L: float) -> LeastKL:
     if not s < L < s * math.exp(a**2 / (2 * s**2)):
         raise ValueError(f"L must be between s and s exp(a^2 / (2 s^2)), got {L!r}")
 
-    def p(x: float) -> float:
-        return (norm.pdf(x, -a, s) + norm.pdf(x, a, s)) / 2
+    def log_p(x: float) -> float:
+        return np.logaddexp(norm.logpdf(x, -a, s), norm.logpdf(x, a, s)) - math.log(2)
 
-    def outside(d: float) -> float:
-        return (norm.sf(d, -a, s) + norm.sf(d, a, s)) / 2
+    def log_outside(d: float) -> float:
+        return np.logaddexp(norm.logsf(d, -a, s), norm.logsf(d, a, s)) - math.log(2)
 
-    def C(d: float) -> float:
-        return outside(d) / norm.sf(d / L)
+    def log_C(d: float) -> float:
+        return log_outside(d) - norm.logsf(d / L)
 
-    delta = brentq(lambda d: L * p(d) - C(d) * norm.pdf(d / L), 1e-9, a, xtol=1e-14)
-    between = quad(lambda x: p(x) * math.log(p(x) * L / norm.pdf(x / L)), 0, delta, epsabs=1e-12)[0]
-    price = 2 * between + 2 * outside(delta) * math.log(C(delta))  # eq-flows-price
-    return LeastKL(float(price), float(delta), float(C(delta)))
+    def rise(d: float) -> float:
+        return log_p(d) + math.log(L) - log_C(d) - norm.logpdf(d / L)
+
+    high = a
+    while rise(high) < 0:  # an L near s: the stretched normal reaches beyond the modes
+        high *= 2
+    delta = brentq(rise, 1e-9, high, xtol=1e-14)
+    between = quad(lambda x: math.exp(log_p(x)) * (log_p(x) + math.log(L) - norm.logpdf(x / L)), 0, min(delta, a + 9 * s),
+                   points=[min(delta, a) / 2, min(delta, a)], epsabs=1e-12)[0]  # fmt: skip
+    price = 2 * between + 2 * math.exp(log_outside(delta)) * log_C(delta)  # eq-flows-price
+    C = math.exp(log_C(delta)) if log_C(delta) < 700 else math.inf
+    return LeastKL(float(price), float(delta), C)
 
 
 class SlopeLimited(nn.Module):

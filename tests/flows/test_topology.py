@@ -37,8 +37,8 @@ def test_no_other_slopes_cost_less(a, s, L, expected):
     assert abs(found.kl - kl) < 2e-4 and abs(found.kl - expected) < 6e-7
 
 
-def test_best_law_has_mass_one_and_is_continuous():
-    a, s, L = 1.9, 0.55, 8.0
+@pytest.mark.parametrize("a, s, L", [(1.9, 0.55, 8.0), (1.9, 0.55, 1.3), (1.7, 0.45, 0.6), (2.1, 0.5, 0.51)])
+def test_best_law_has_mass_one_and_is_continuous(a, s, L):
     best = flows.least_kl(a, s, L)
     x = np.linspace(-12, 12, 200_001)
     q = np.where(np.abs(x) < best.delta, norm.pdf(x / L) / L, mixture(x, a, s) / best.C)
