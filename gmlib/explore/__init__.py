@@ -1,5 +1,6 @@
 """Figures that the reader moves, on the site, in Jupyter and in Colab; and the numbers that they show."""
 
+from gmlib.explore.bend import Bend, Bent, bent, bent_map
 from gmlib.explore.boundary import Boundary, Reading, lowest, reading, share_below
 from gmlib.explore.figure import Explorable
 from gmlib.explore.gap import Bars, Gap, bars, curve, line
@@ -7,6 +8,8 @@ from gmlib.explore.shift import Distances, Shift, shifted_normals, shifted_unifo
 
 __all__ = [
     "Bars",
+    "Bend",
+    "Bent",
     "Boundary",
     "Distances",
     "Explorable",
@@ -14,6 +17,8 @@ __all__ = [
     "Reading",
     "Shift",
     "bars",
+    "bent",
+    "bent_map",
     "curve",
     "line",
     "lowest",
