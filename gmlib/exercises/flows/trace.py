@@ -64,7 +64,7 @@ def averaged_first(x: Matrix, A: Matrix, eps: list[Matrix]) -> Vector:
 
 def draws_exchanged(x: Matrix, A: Matrix, eps: list[Matrix]) -> Vector:
     """One product with a draw, the other with the draw before it."""
-    return [mean([dot(eps[k - 1][n], times(jacobian(row, A), eps[k][n])) for k in range(len(eps))]) for n, row in enumerate(x)]
+    return [mean([dot(eps[k][n], times(jacobian(row, A), eps[k - 1][n])) for k in range(len(eps))]) for n, row in enumerate(x)]
 
 
 HUTCHINSON = (
