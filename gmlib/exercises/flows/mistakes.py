@@ -57,6 +57,15 @@ AFFINE_LOG_PROB = (
     Misconception("other model", lambda x, mu, c: [logistic(mu + c * v) + log(abs(c)) for v in x],
         "This is right for z = mu + c x; here it is x that is mu + c z.",
         "对 z = mu + c x 来说这是对的；这里却是 x = mu + c z。"),
+    Misconception("multiplied", lambda x, mu, c: [logistic((v - mu) * c) - log(abs(c)) for v in x],
+        "x - mu was multiplied by c; to undo z times c, divide.",
+        "x - mu 乘以了 c；要还原 z 乘 c，应当除以 c。"),
+    Misconception("scale upside down", lambda x, mu, c: [logistic((v - mu) * c) + log(abs(c)) for v in x],
+        "This is right for z = c (x - mu), whose slope is c; here the slope of f is 1/c.",
+        "对 z = c (x - mu)（斜率为 c）来说这是对的；这里 f 的斜率是 1/c。"),
+    Misconception("sign of the shift", lambda x, mu, c: [logistic((v + mu) / c) - log(abs(c)) for v in x],
+        "mu was added; f takes it off.",
+        "加上了 mu；f 应当减去它。"),
     Misconception("shift not scaled", lambda x, mu, c: [logistic(v / c - mu) - log(abs(c)) for v in x],
         "x was divided by c before mu was taken off; undo the shift first.",
         "先除以 c 再减 mu 了；应当先减去平移。"),
@@ -107,6 +116,11 @@ def slopes_at(where):
     return wrong
 
 
+def traces(x: Matrix, a: Vector, c: Vector) -> Vector:
+    """log|sum of the slopes| of each layer, added up over the layers."""
+    return [sum(log(abs(sum(slope for _, slope, _ in layer))) for layer in zip(*(path(v, a, c) for v in row))) for row in x]
+
+
 COMPOSE = (
     Misconception("all at x", slopes_at(lambda steps: [steps[0][0]] * len(steps)),
         "Each slope is taken at x; a layer's slope belongs to the point that reaches this layer.",
@@ -141,6 +155,9 @@ COMPOSE = (
     Misconception("sum of determinants", layers(lambda row: log(sum(exp(v) for v in row))),
         "The determinants of the layers are added before the logarithm is taken; they multiply.",
         "先把各层的行列式相加再取了对数；行列式应当相乘。"),
+    Misconception("sum of the slopes", traces,
+        "The slopes of the dimensions are added before the logarithm is taken; the determinant is their product.",
+        "先把各维的斜率相加再取了对数；行列式是它们的乘积。"),
     Misconception("no logarithm", layers(lambda row: exp(sum(row))),
         "This is |det|; its logarithm is asked for.",
         "这是 |det|；要求的是它的对数。"),
@@ -208,6 +225,12 @@ COUPLING = (
     Misconception("shift first", couple(lambda v, s, t: (v + t) * exp(s)),
         "x was shifted before it was scaled, so t is scaled too; scale first. The log-determinant is right.",
         "先平移再缩放了，t 也被缩放；应当先缩放。对数行列式是对的。"),
+    Misconception("shift subtracted", couple(lambda v, s, t: v * exp(s) - t),
+        "t was subtracted; it is added. The log-determinant is right.",
+        "减去了 t；应当加上。对数行列式是对的。"),
+    Misconception("sigmoid", couple(lambda v, s, t: v / (1 + exp(-s)) + t, lambda s: -sum(log1p(exp(-v)) for v in s)),
+        "The scale was made by a sigmoid, as some code does; here it is exp(s).",
+        "缩放因子是用 sigmoid 得出的，有些代码这样写；这里它是 exp(s)。"),
     Misconception("inverse", couple(lambda v, s, t: (v - t) * exp(-s), lambda s: -sum(s)),
         "This is the whole inverse, from z to x.",
         "这整个是逆映射，即由 z 到 x。"),

@@ -67,6 +67,10 @@ def draws_exchanged(x: Matrix, A: Matrix, eps: list[Matrix]) -> Vector:
     return [mean([dot(eps[k][n], times(jacobian(row, A), eps[k - 1][n])) for k in range(len(eps))]) for n, row in enumerate(x)]
 
 
+def field_itself(x: Matrix, A: Matrix, eps: list[Matrix]) -> Vector:
+    return [mean([dot([tanh(u) for u in times(A, row)], draw[n]) for draw in eps]) for n, row in enumerate(x)]
+
+
 HUTCHINSON = (
     Misconception("column sums", estimate(lambda J, e: sum(map(sum, J))),
         "The gradient of the sum of v, added up, is the sum of all entries of J; eps does not come into it.",
@@ -107,6 +111,9 @@ HUTCHINSON = (
     Misconception("absolute value", estimate(lambda J, e: abs(quadratic(J, e))),
         "The absolute value was taken; a divergence may be negative, where the field flows together.",
         "取了绝对值；散度可以为负，向量场在那里汇聚。"),
+    Misconception("no derivative", field_itself,
+        "eps was multiplied by the field itself; it is the field's derivative that is wanted.",
+        "eps 乘的是向量场本身；要的是它的导数。"),
     Misconception("slope of tanh forgotten", estimate(at=lambda x, A: A),
         "This is eps^T A eps; the Jacobian of the field at x has the slope of tanh in it.",
         "这是 eps^T A eps；向量场在 x 处的雅可比矩阵还含有 tanh 的斜率。"),

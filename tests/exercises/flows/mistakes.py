@@ -106,6 +106,13 @@ def column_sums(x, A, eps):
     return torch.autograd.grad(field(x, A).sum(), x)[0].sum(-1)
 
 
+def summed_slopes(x, a, c):
+    total = torch.zeros(len(x))
+    for p, q in zip(a, c):
+        total, x = total + (q * (1 + p * x.cos())).sum(-1).abs().log(), q * (x + p * x.sin())
+    return total
+
+
 # The mistakes as students write them, and not as the list of mistakes computes them.
 AS_WRITTEN = {
     ("flows-affine-log-prob", "sign"): lambda x, mu, c: logistic((x - mu) / c) + c.abs().log(),
@@ -116,6 +123,8 @@ AS_WRITTEN = {
     ("flows-affine-log-prob", "Gaussian base"): lambda x, mu, c: torch.distributions.Normal(mu, c.abs()).log_prob(x),
     ("flows-affine-log-prob", "softplus once"): lambda x, mu, c: -(x - mu) / c - softplus((mu - x) / c) - c.abs().log(),
     ("flows-affine-log-prob", "distribution function"): lambda x, mu, c: ((x - mu) / c).sigmoid().log() - c.abs().log(),
+    ("flows-affine-log-prob", "multiplied"): lambda x, mu, c: logistic((x - mu) * c) - c.abs().log(),
+    ("flows-compose", "sum of the slopes"): summed_slopes,
     ("flows-compose", "all at x"): lambda x, a, c: waves(x, a, c, "x", lambda v: v.sum((0, 2))),
     ("flows-compose", "at the output"): lambda x, a, c: waves(x, a, c, "output", lambda v: v.sum((0, 2))),
     ("flows-compose", "product"): lambda x, a, c: waves(x, a, c, "input", lambda v: v.sum(2).prod(0)),
@@ -133,6 +142,7 @@ AS_WRITTEN = {
     ("flows-coupling", "s for the scale, consistently"): coupled(lambda v, s, t: s * v + t, lambda s: row_sum(s.abs().log())),
     ("flows-coupling", "shift first"): coupled(lambda v, s, t: (v + t) * s.exp(), row_sum),
     ("flows-coupling", "inverse"): coupled(lambda v, s, t: (v - t) / s.exp(), lambda s: -row_sum(s)),
+    ("flows-coupling", "sigmoid"): coupled(lambda v, s, t: v * s.sigmoid() + t, lambda s: row_sum(logsigmoid(s))),
     ("flows-bits-per-dim", "levels subtracted"): lambda log_p, D, levels: -(log_p.mean(1) / D + levels.log()) / math.log(2),
     ("flows-bits-per-dim", "levels not counted"): lambda log_p, D, levels: metrics.bits_per_dim(log_p, D.item()).mean(1),
     ("flows-bits-per-dim", "256 levels"): lambda log_p, D, levels: 8 - log_p.mean(1) / (D * math.log(2)),
@@ -161,6 +171,7 @@ AS_WRITTEN = {
     ("flows-hutchinson", "averaged first"): lambda x, A, eps: (products(x, A, eps.mean(0)[None]) * eps.mean(0)).sum(-1),
     ("flows-hutchinson", "squared length on the left"): lambda x, A, eps: products(x, A, eps).square().sum(-1).mean(0),
     ("flows-hutchinson", "slope of tanh forgotten"): lambda x, A, eps: ((eps @ A.mT) * eps).sum(-1).mean(0),
+    ("flows-hutchinson", "no derivative"): lambda x, A, eps: (field(x, A) * eps).sum(-1).mean(0),
     ("flows-ldl", "eigenvalues"): lambda Sigma, r: [
         Sigma[0, 1] / Sigma[0, 0], *torch.linalg.eigvalsh(Sigma).flip(0).rsqrt(), -Sigma.logdet() / 2, 1 / (r * Sigma.det().sqrt())],
     ("flows-ldl", "logarithms"): lambda Sigma, r: [
