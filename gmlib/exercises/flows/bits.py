@@ -40,7 +40,7 @@ def log_mean_exp(values: Vector) -> float:
 
 BITS_PER_DIM = (
     Misconception("levels not counted", of_draws(change=lambda D, levels: 0.0),
-        "This is about the scaled data, as if a level were 1 wide: each dimension was divided by levels, which costs log2(levels).",
+        "This is about the scaled data, as if a level were 1 wide: dividing by levels costs log2(levels).",
         "这是缩放后的数据的值，仿佛一级的宽度就是 1：每一维都除以了 levels，因此要加 log2(levels)。"),
     Misconception("levels subtracted", of_draws(change=lambda D, levels: -log(levels)),
         "log2(levels) has the wrong sign: dividing by levels makes the density larger, and the bits must make up for it.",
@@ -67,7 +67,7 @@ BITS_PER_DIM = (
         "These are the bits of a whole example; divide by its D dimensions.",
         "这是整个样本的比特数；应除以维数 D。"),
     Misconception("log-mean-exp", of_draws(log_mean_exp),
-        "The densities were averaged and then the logarithm was taken: a tighter bound, but the mean of the log-densities is asked for.",
+        "The logarithm of the mean density is a tighter bound, but the mean of the log-densities is asked for.",
         "先对密度取平均再取了对数：这个界更紧，但要求的是对数密度的平均。"),
     Misconception("sum over the draws", of_draws(sum),
         "The draws of the noise are added up; they are repeats of the same example, so average them.",

@@ -191,7 +191,7 @@ INTERLEAVED = (
         "The bug is still there: the parts are put one after the other, though they were taken from every second place.",
         "错误还在：两部分是隔一个取一个得来的，放回时却一前一后接在了一起。"),
     Misconception("halves", alternate(lambda kept, moved: [*kept, *moved], take=lambda x: (x[: len(x) // 2], x[len(x) // 2 :])),
-        "Taking and putting back agree now, but this couples the first half with the second; the dimensions 0, 2, 4, … are to pass.",
+        "Taking and putting back agree now, but this couples two halves; the dimensions 0, 2, 4, … are to pass.",
         "取出与放回一致了，但这是把前一半与后一半耦合；应当不变的是第 0、2、4……维。"),
     Misconception("swapped", alternate(lambda kept, moved: woven(moved, kept)),
         "The parts are woven together the wrong way round: what passes belongs at the places 0, 2, 4, ….",

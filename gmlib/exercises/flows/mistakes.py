@@ -163,8 +163,8 @@ COMPOSE = (
         "这是 |det|；要求的是它的对数。"),
     Misconception("no absolute value", lambda x, a, c: [
         sum(real_log(slope) for v in row for _, slope, _ in path(v, a, c)) for row in x],
-        "Right where all slopes are positive; a layer with a negative c turns the order around, and log of it is NaN. Take |slope|.",
-        "斜率全为正时是对的；c 为负的层把次序颠倒，斜率的对数就成了 NaN。应取 |slope|。"),
+        "Right where all slopes are positive; where c is negative so is the slope, and its log is NaN. Take |slope|.",
+        "斜率全为正时是对的；c 为负时斜率也为负，它的对数是 NaN。应取 |slope|。"),
     Misconception("one number", lambda x, a, c: sum(sum(row) for row in log_dets(x, a, c)),
         "The examples are added up too; each has a log-determinant of its own.",
         "把各个样本也加起来了；每个样本都有自己的对数行列式。"),

@@ -1,7 +1,7 @@
 """The exercise of the chapter ``flows`` that is worked out on paper: the linear NICE of a Gaussian.
 
-Specification, inputs and mistakes, as in :mod:`gmlib.exercises.flows`. Sigma is (2, 2); r is a scale that somebody wants for the
-first dimension. s is the scale itself here, not its logarithm.
+Specification, inputs and mistakes, as in :mod:`gmlib.exercises.flows`. Sigma is (2, 2); r is a scale that somebody
+wants for the first dimension. s is the scale itself here, not its logarithm.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Matrix = list[Vector]
 
 @specification
 def ldl(Sigma: Matrix, r: float) -> Vector:
-    """The shear l, the scales s_1 and s_2, log|det J_f|, and the scale s_2 that belongs to s_1 = r; in the book eq-flows-ldl."""
+    """The shear l, the scales s_1 and s_2, log|det J_f|, and the s_2 that goes with s_1 = r; in the book eq-flows-ldl."""
     return right_numbers(Sigma, r)
 
 
@@ -103,7 +103,7 @@ LDL = (
         "The shear keeps the volume, but the scales do not.",
         "剪切保持体积，尺度却不。"),
     Misconception("scale unchanged", paper(other=lambda a, b, c, rest, det, r: 1 / sqrt(rest)),
-        "In the last number the second scale was left as it was; shears keep the volume, so the product of the scales is fixed.",
+        "In the last number the second scale was left as it was; what shears leave fixed is the product of the scales.",
         "最后一个数仍是原来的第二个尺度；剪切保持体积，所以固定的是两个尺度的乘积。"),
     Misconception("ratio kept", paper(other=lambda a, b, c, rest, det, r: r * sqrt(a / rest)),
         "In the last number the ratio of the scales was kept; the volume fixes their product.",
@@ -142,7 +142,7 @@ LDL = (
         "这些尺度来自特征值；那需要旋转，而剪切不是旋转。"),
     Misconception("covariance not squared", paper(
         scales=lambda a, b, c, rest, det, r: (1 / sqrt(a), 1 / sqrt(b - abs(c) / a))),
-        "The variance given x_1 lacks a square: what the shear takes off is the square of the covariance over the first variance.",
+        "The variance given x_1 lacks a square: the shear takes off the squared covariance over the first variance.",
         "给定 x_1 时的方差少了平方：剪切减去的是协方差的平方除以第一个方差。"),
     Misconception("plus for minus", paper(scales=lambda a, b, c, rest, det, r: (1 / sqrt(a), 1 / sqrt(b + c**2 / a))),
         "Knowing x_1 was made to raise the variance of x_2; it lowers it.",

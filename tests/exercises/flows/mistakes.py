@@ -173,7 +173,8 @@ AS_WRITTEN = {
     ("flows-hutchinson", "slope of tanh forgotten"): lambda x, A, eps: ((eps @ A.mT) * eps).sum(-1).mean(0),
     ("flows-hutchinson", "no derivative"): lambda x, A, eps: (field(x, A) * eps).sum(-1).mean(0),
     ("flows-ldl", "eigenvalues"): lambda Sigma, r: [
-        Sigma[0, 1] / Sigma[0, 0], *torch.linalg.eigvalsh(Sigma).flip(0).rsqrt(), -Sigma.logdet() / 2, 1 / (r * Sigma.det().sqrt())],
+        Sigma[0, 1] / Sigma[0, 0], *torch.linalg.eigvalsh(Sigma).flip(0).rsqrt(), -Sigma.logdet() / 2,
+        1 / (r * Sigma.det().sqrt())],
     ("flows-ldl", "logarithms"): lambda Sigma, r: [
         Sigma[0, 1] / Sigma[0, 0], *(-torch.linalg.cholesky(Sigma).diag().log()), -Sigma.logdet() / 2,
         1 / (r * Sigma.det().sqrt())],
