@@ -9,6 +9,8 @@ const END = [3, 3.391], TAIL = 0.5;  // the curve goes through -END and END, and
 const REACH = [2.5, 3], STEP = 0.05;  // how far handles go, and the least that parts two of them, either way
 const A = 2, S = 0.5;  // the target, half N(-A, S^2) and half N(A, S^2)
 const SAMPLES = 20;
+const GAUSS = [[0, 128 / 225], ...[-1, 1].flatMap((end) => [-1, 1].map((root) =>  // five nodes on [-1, 1], and weights
+  [(end * Math.sqrt(5 + root * 2 * Math.sqrt(10 / 7))) / 3, (322 - root * 13 * Math.sqrt(70)) / 900]))];
 
 // --- the numbers --------------------------------------------------------------------------------------------------
 
@@ -19,10 +21,9 @@ const bell = (z) => Math.exp(logNormal(z, 0, 1));
 
 /** A series without cancellation; beyond 6 the rest is below rounding. */
 function erf(x) {
-  if (x < 0) return -erf(-x);
-  if (x > 6) return 1;
+  if (Math.abs(x) > 6) return Math.sign(x);
   let term = x, sum = x;
-  for (let n = 1; term > 1e-17 * sum; n++) {
+  for (let n = 1; Math.abs(term) > 1e-17 * Math.abs(sum); n++) {
     term *= (2 * x * x) / (2 * n + 1);
     sum += term;
   }
@@ -32,27 +33,12 @@ function erf(x) {
 const normalCdf = (z) => 0.5 + 0.5 * erf(z / Math.SQRT2);
 const QUANTILES = Array.from({ length: SAMPLES }, (_, i) => root((z) => normalCdf(z) - (i + 0.5) / SAMPLES, -4, 4));
 
-/** Nodes and weights of Gauss's quadrature on [0, 1]. */
-const GAUSS = Array.from({ length: 20 }, (_, i) => {
-  let y = Math.cos((Math.PI * (i + 0.75)) / 20.5), slope = 0;
-  for (let k = 0; k < 8; k++) {
-    let [before, now] = [1, y];
-    for (let n = 2; n <= 20; n++) [before, now] = [now, ((2 * n - 1) * y * now - (n - 1) * before) / n];
-    slope = (20 * (y * now - before)) / (y * y - 1);
-    y -= now / slope;
-  }
-  return [(1 + y) / 2, 1 / ((1 - y * y) * slope * slope)];
-});
-
-/** Of f between two of the cuts and the next, added up. */
-function integral(f, cuts) {
+/** The integral of f from a to b by Gauss's quadrature, in pieces. */
+function integral(f, a, b, pieces = 200) {
+  const half = (b - a) / (2 * pieces);
   let sum = 0;
-  for (let i = 1; i < cuts.length; i++) {
-    for (const [at, weight] of GAUSS) {
-      sum += (cuts[i] - cuts[i - 1]) * weight * f(cuts[i - 1] + at * (cuts[i] - cuts[i - 1]));
-    }
-  }
-  return sum;
+  for (let i = 0; i < pieces; i++) for (const [at, weight] of GAUSS) sum += weight * f(a + half * (2 * i + 1 + at));
+  return half * sum;
 }
 
 /** The four bins of the curve. The slope at a handle is the harmonic mean of the slopes of its two chords. */
@@ -86,39 +72,21 @@ function share(curve, at) {
   return normalCdf(z + (w * 2 * c) / (-b - Math.sqrt(b * b - 4 * a * c)));
 }
 
-/** The largest slope: on a grid in each bin, then on ever finer ones about its best. */
-function largest(curve) {
-  return Math.max(...curve.map((bin) => {
-    let best = 0.5, reach = 0.5, slope = 0;
-    for (let round = 0; round < 4; round++) {
-      const middle = best;
-      for (let i = -200; i <= 200; i++) {
-        const t = Math.min(1, Math.max(0, middle + (reach * i) / 200)), [, here] = within(bin, t);
-        if (here > slope) [slope, best] = [here, t];
-      }
-      reach /= 100;
-    }
-    return slope;
-  }));
+/** The largest slope of a bin: on a grid, then on ever finer ones about its best. */
+function largest(bin, middle = 0.5, reach = 0.5, finer = 3) {
+  const grid = Array.from({ length: 401 }, (_, i) => Math.min(1, Math.max(0, middle + reach * (i / 200 - 1))));
+  const [slope, best] = grid.map((t) => [within(bin, t)[1], t]).reduce((a, b) => (b[0] > a[0] ? b : a));
+  return finer ? Math.max(slope, largest(bin, best, reach / 100, finer - 1)) : slope;
 }
 
-/** Cuts of [0, 1] that crowd towards both ends, where the slope may jump. */
-const NEAR = Array.from({ length: 11 }, (_, i) => 2 ** (i - 14));
-const CUTS = [0, ...NEAR, ...Array.from({ length: 13 }, (_, i) => (i + 2) / 16), ...NEAR.map((t) => 1 - t).reverse(), 1];
-const FAR = Array.from({ length: 25 }, (_, i) => i / 2);
-
-/** KL of the target from the law of x, by Gauss's quadrature in z. */
+/** KL of the target from the law of x: an integral over z, between the knots and beyond the ends. */
 function divergence(curve) {
-  const part = (z, [x, slope]) => {
+  const part = (z, [x, slope] = bend(curve, z)) => {
     const logP = logTarget(x);
     return slope * Math.exp(logP) * (logP - logNormal(z, 0, 1) + Math.log(slope));
   };
-  const inside = curve.map((bin) => bin.w * integral((t) => part(bin.z + bin.w * t, within(bin, t)), CUTS));
-  const beyond = [-1, 1].map((side) => integral((far) => {
-    const z = side * (END[0] + far);
-    return part(z, bend(curve, z));
-  }, FAR));
-  return [...inside, ...beyond].reduce((sum, value) => sum + value, 0);
+  const inside = curve.map((bin) => bin.w * integral((t) => part(bin.z + bin.w * t, within(bin, t)), 0, 1));
+  return [...inside, integral(part, -15, -END[0]), integral(part, END[0], 15)].reduce((sum, value) => sum + value, 0);
 }
 
 /** The least KL of the target from any law h(z), h of slope at most L: between -delta and delta that of L z is best. */
@@ -126,16 +94,15 @@ function leastKl(L) {
   const above = (z) => 0.5 - 0.5 * erf(z / Math.SQRT2);
   const outside = (x) => (above((x - A) / S) + above((x + A) / S)) / 2, C = (x) => outside(x) / above(x / L);
   const delta = root((x) => L * Math.exp(logTarget(x)) - C(x) * bell(x / L), 1e-9, A + 3 * S);
-  const cuts = Array.from({ length: 17 }, (_, i) => (i * delta) / 16);
   const between = integral((x) => {
     const logP = logTarget(x);
     return Math.exp(logP) * (logP + Math.log(L) - logNormal(x / L, 0, 1));
-  }, cuts);
+  }, 0, delta);
   return 2 * between + 2 * outside(delta) * Math.log(C(delta));
 }
 
 function numbersOf(curve) {
-  const slope = largest(curve), [below, upTo] = [-1, 1].map((at) => share(curve, at));
+  const slope = Math.max(...curve.map((bin) => largest(bin))), [below, upTo] = [-1, 1].map((at) => share(curve, at));
   return { slope, middle: upTo - below, kl: divergence(curve), least: leastKl(slope), side: Math.min(below, 1 - upTo) };
 }
 
@@ -156,8 +123,7 @@ const path = (points) => points.map((at) => at.map((value) => value.toFixed(1)).
 function draw(curve, width) {
   const unit = width / (2 * HALF), left = FROM * unit, top = TOP * unit, bottom = BOTTOM * unit;
   const across = (z) => (HALF + CENTRE[0] + UNIT[0] * z) * unit, up = (x) => (HALF - CENTRE[1] - UNIT[1] * x) * unit;
-  const decade = (TOP - 0.2) * unit / (DECADES[1] - DECADES[0]);
-  const level = (slope) => (DECADES[1] - Math.log10(slope)) * decade;
+  const level = (slope) => ((TOP - 0.2) * unit * (DECADES[1] - Math.max(DECADES[0], Math.log10(slope)))) / 4;
   const beside = (density) => left - density * 4.8 * unit, below = (density) => bottom + density * 5.6 * unit;
   const count = Math.ceil(width), grid = Array.from({ length: count + 1 }, (_, i) => SHOWN[0] * ((2 * i) / count - 1));
   // where g is steep one step of z is a leap of x: the density of x is drawn at places between
@@ -169,14 +135,11 @@ function draw(curve, width) {
     ["ex-q", fine.map(([z, x, slope]) => [beside(bell(z) / slope), up(x)])]];
   const shut = [[across(SHOWN[0]), bottom], [left, up(SHOWN[1])]], open = [[left, bottom], [left, up(-SHOWN[1])]];
   return [
-    svg("clipPath", { id: clip }, svg("rect", { x: 0, y: 0, width, height: width })),
-    svg("clipPath", { id: `${clip}-x` }, svg("rect", { x: 0, y: top, width: left, height: bottom - top })),
-    svg("clipPath", { id: `${clip}-g` }, svg("rect", { x: left, y: top, width: width - left, height: bottom - top })),
+    svg("clipPath", { id: clip }, svg("rect", { x: 0, y: top, width, height: width - top })),
     svg("rect", { class: "ex-gap", x: 0, y: up(1), width, height: up(-1) - up(1) }),
     ...[1, 10, 100].map((slope) => line("ex-prior", left, level(slope), width, level(slope))),
-    svg("polyline", { class: "ex-level ex-slope", points: path(fine.map(([z, , slope]) => [across(z), level(slope)])),
-      "clip-path": `url(#${clip})` }),
-    ...laws.map(([name, points], i) => svg("g", { "clip-path": `url(#${clip}${i ? "-x" : ""})` },
+    svg("polyline", { class: "ex-level ex-slope", points: path(fine.map(([z, , slope]) => [across(z), level(slope)])) }),
+    ...laws.map(([name, points], i) => svg("g", { "clip-path": `url(#${clip})` },
       svg("polygon", { class: `${name} ex-area`, points: path([open[i], ...points, shut[i]]) }),
       svg("polyline", { class: name, points: path(points) }))),
     svg("polyline", { class: "ex-typical", points: path(target.map((x) => [beside(Math.exp(logTarget(x))), up(x)])) }),
@@ -187,8 +150,7 @@ function draw(curve, width) {
         svg("circle", { class: "ex-dot ex-of-p", cx: at[0], cy: bottom, r: 3.2 }),
         svg("circle", { class: "ex-dot ex-of-q", cx: left, cy: at[1], r: 3.2 })];
     }),
-    svg("polyline", { class: "ex-level ex-curve", points: path(fine.map(([z, x]) => [across(z), up(x)])),
-      "clip-path": `url(#${clip}-g)` }),
+    svg("polyline", { class: "ex-level ex-curve", points: path(fine.map(([z, x]) => [across(z), up(x)])) }),
     ...[-3, -2, -1, 0, 1, 2].map((z) => text(across(z), width + 15, "middle", digits(z, 0))),
     ...[-2, 0, 2].map((x) => text(0, up(x) + 4, "start", digits(x, 0))),
     ...(unit > 28 ? [1, 10, 100] : [1, 100]).map((slope) => text(left - 5, level(slope) + 4, "end", slope)),
@@ -199,17 +161,13 @@ function draw(curve, width) {
 const KEY = [["ex-level", "g(z), g′(z)"], ["ex-p", "φ(z)"], ["ex-q", "φ(z) / g′(z)"], ["ex-typical", "target", "目标"]];
 const CEILING = 1.5;  // of the bar for KL, in nats
 
-/** A number with its name, and a bar for it where a colour is given; a mark on the bar stands where `mark` says. */
+/** Numbers with their names; where they are marked, a bar for the first and a mark on it for the second. */
 function reading(words, unit, quantities, marked) {
   const numbers = quantities.map((name) => tag("span", { class: "ex-number", "data-quantity": name }));
   const full = tag("div", { class: "ex-full" }), mark = tag("div", { class: "ex-mark" });
   const show = (...values) => {
-    values.forEach((value, i) => {
-      [numbers[i].dataset.value, numbers[i].textContent] = [value, digits(value, marked ? 3 : 2)];
-    });
-    const [end, least] = values.map((value) => `${100 * Math.min(1, value / CEILING)}%`);
-    full.style.width = end;
-    mark.style.left = least;
+    values.forEach((value, i) => { [numbers[i].dataset.value, numbers[i].textContent] = [value, digits(value, marked ? 3 : 2)]; });
+    [full.style.width, mark.style.left] = values.map((value) => `${100 * Math.min(1, value / CEILING)}%`);
     full.textContent = values[0] > CEILING ? "▸" : "";
   };
   const lines = words.map((each, i) => tag("div", {}, ...each, "\u00a0= ", numbers[i], unit));
@@ -222,7 +180,7 @@ function sentence({ slope, middle, kl, least, side }) {
   const [steep, cost, bound] = [digits(slope, 2), digits(kl, 3), digits(least, 3)], [, mass] = percent(middle);
   const [en, zh] = [`KL is ${cost}, and no map of that slope gets below ${bound}.`,
     `KL 为 ${cost}；斜率不超过此值的映射，都不会小于 ${bound}。`];
-  if (side < 0.1) {
+  if (side < 0.1 && middle < 0.5) {
     return [`One side has only ${percent(side)[1]} of the mass. Dropping a mode needs no steep bridge, but KL counts it: ${cost}.`,
       `有一侧只剩 ${percent(side)[1]} 的质量。丢掉一个峰，就不需要陡峭的桥，但 KL 要计入它：${cost}。`];
   }
@@ -231,9 +189,9 @@ function sentence({ slope, middle, kl, least, side }) {
       `g 处处不陡，斜率至多 ${steep}，所以中间占了 ${mass} 的质量。${zh}`];
   }
   return middle < 0.1
-    ? [`A gap opens, and g is steep there: up to ${steep}. Still ${mass} of the mass lies on the bridge. ${en}`,
-      `空白出现了，g 在那里很陡，斜率达 ${steep}。桥上仍有 ${mass} 的质量。${zh}`]
-    : [`Steep is thin, flat is dense. With slopes up to ${steep}, ${mass} of the mass lies in the middle. ${en}`,
+    ? [`A gap opens, for g is steep there; its largest slope is ${steep}. Still ${mass} of the mass lies on the bridge. ${en}`,
+      `g 在中间变陡，空白就出现了；最大斜率为 ${steep}。桥上仍有 ${mass} 的质量。${zh}`]
+    : [`Steep is thin, flat is dense. With slopes up to ${steep}, the middle holds ${mass} of the mass. ${en}`,
       `陡处稀，平处密。斜率达 ${steep}，中间有 ${mass} 的质量。${zh}`];
 }
 
@@ -247,7 +205,7 @@ function render({ model, el }) {
   const picture = stage((width) => width, LABEL, (width) => draw(curve, width), signal);
   const slope = reading([both("largest slope", "最大斜率")], "", ["slope"], false);
   const middle = meter("P(|x| < 1)", "middle", "var(--ex-q)");
-  const cost = reading([["KL"], both("least at this slope", "此斜率下的最小值")], " nat", ["kl", "least"], true);
+  const cost = reading([["KL"], both("least at this slope", "此斜率下最小")], " nat", ["kl", "least"], true);
 
   /** Between its neighbours, and within reach. */
   const limits = (i) => [0, 1].map((d) => ({ step: STEP,
