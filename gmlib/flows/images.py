@@ -24,7 +24,7 @@ class Squeeze(nn.Module):
         if H % 2 or W % 2:
             raise ValueError(f"x must have even height and width, got {H} and {W}")
         z = x.reshape(*batch, H // 2, 2, W // 2, 2, C).transpose(-3, -4)
-        return z.reshape(*batch, H // 2, W // 2, 4 * C), x.new_zeros(batch)
+        return z.reshape(*batch, H // 2, W // 2, 4 * C), x.new_zeros(batch)  # eq-flows-squeeze
 
     def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]:
         *batch, h, w, C = z.shape
@@ -63,12 +63,12 @@ class ChannelCoupling(nn.Module):
 
     def _scale_and_shift(self, a: Tensor) -> tuple[Tensor, Tensor]:
         s, t = self.net(a.movedim(-1, -3)).movedim(-3, -1).chunk(2, -1)
-        return self.clamp * (s / self.clamp).tanh(), t
+        return self.clamp * (s / self.clamp).tanh(), t  # eq-flows-clamp
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         a, b = x.chunk(2, -1)
         s, t = self._scale_and_shift(a)
-        return torch.cat([a, b * s.exp() + t], -1), s.sum((-3, -2, -1))
+        return torch.cat([a, b * s.exp() + t], -1), s.sum((-3, -2, -1))  # eq-flows-affine
 
     def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]:
         a, b = z.chunk(2, -1)
