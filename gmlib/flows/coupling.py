@@ -46,10 +46,10 @@ class Coupling(nn.Module):
         return self._apply_to(z, self.moved_back)
 
     def _apply_to(self, x: Tensor, how: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-        a, b = x[..., self.keep], x[..., self.move]
+        a, b = x.index_select(-1, self.keep), x.index_select(-1, self.move)
         parameters = self.net(a).unflatten(-1, (len(self.move), self.per))
         b, log_slope = how(b, parameters)
-        return torch.cat([a, b], -1)[..., self.back], log_slope.sum(-1)  # eq-flows-triangular
+        return torch.cat([a, b], -1).index_select(-1, self.back), log_slope.sum(-1)  # eq-flows-triangular
 
 
 class AdditiveCoupling(Coupling):

@@ -45,35 +45,28 @@ def rational_quadratic(
                          f"{tuple(widths.shape)}, {tuple(heights.shape)}, {tuple(slopes.shape)}")
     check_positive(bound, "bound")
     inside = x.abs() <= bound
-    y = torch.where(inside, x, 0.0)
-    knots_x, knots_y = _knots(widths, bound), _knots(heights, bound)
-    d = torch.nn.functional.pad(LEAST + (1 - LEAST) * softplus(slopes + ONE), (1, 1), value=1.0)
-    k = (torch.searchsorted((knots_y if inverse else knots_x).detach(), y.unsqueeze(-1), right=True) - 1).clamp(0, bins - 1)
-
-    def at(knots: Tensor, step: int = 0) -> Tensor:
-        return knots.gather(-1, k + step).squeeze(-1)
-
-    x0, w = at(knots_x), at(knots_x, 1) - at(knots_x)
-    y0, h = at(knots_y), at(knots_y, 1) - at(knots_y)
-    d0, d1 = at(d), at(d, 1)
+    y = x.clamp(-bound, bound)
+    # what stands at knots is one tensor: x, y and slope by knot by point. PyTorch is slow along a short last axis.
+    raw = torch.stack([widths.movedim(-1, 0), heights.movedim(-1, 0)])
+    shares = LEAST + (1 - LEAST * bins) * raw.softmax(1)
+    inner = (2 * shares.cumsum(1)[:, :-1] - 1) * bound
+    d = LEAST + (1 - LEAST) * softplus(slopes.movedim(-1, 0) + ONE)
+    ends = torch.tensor([[-bound, -bound, 1.0], [bound, bound, 1.0]], dtype=x.dtype, device=x.device)
+    left, right = ends.view(2, 3, *[1] * (x.ndim + 1)).expand(2, 3, 1, *x.shape)
+    knots = torch.cat([left, torch.cat([inner, d.unsqueeze(0)]), right], 1)
+    k = (y >= inner[int(inverse)]).sum(0)  # the bin of each
+    (x0, x1), (y0, y1), (d0, d1) = (part.unbind(0) for part in knots.gather(1, torch.stack([k, k + 1]).expand(3, 2, *x.shape)))
+    w, h = x1 - x0, y1 - y0
     s = h / w
     bend = d0 + d1 - 2 * s
     if inverse:  # the root of a quadratic, in the form that does not cancel
         rise = y - y0
         a, b, c = h * (s - d0) + rise * bend, h * d0 - rise * bend, -s * rise
         t = 2 * c / (-b - (b.square() - 4 * a * c).clamp(min=0).sqrt())
-        out = x0 + t * w
     else:
         t = (y - x0) / w
-        out = y0 + h * (s * t.square() + d0 * t * (1 - t)) / (s + bend * t * (1 - t))  # eq-flows-spline
-    slope = s.square() * (d1 * t.square() + 2 * s * t * (1 - t) + d0 * (1 - t).square()) / (s + bend * t * (1 - t)).square()
-    log_slope = slope.log()  # eq-flows-spline-slope
+    first, second = d0.lerp(s, t), s.lerp(d1, t)  # (1 - t) d0 + t s, and (1 - t) s + t d1
+    below = torch.addcmul(s, bend, t * (1 - t))
+    out = x0 + t * w if inverse else y0 + h * t * first / below  # eq-flows-spline
+    log_slope = (first.lerp(second, t) * (s / below).square()).log()  # eq-flows-spline-slope
     return torch.where(inside, out, x), torch.where(inside, -log_slope if inverse else log_slope, 0.0)
-
-
-def _knots(raw: Tensor, bound: float) -> Tensor:
-    """From -bound to bound, in steps that are shares of the whole, none of them too small."""
-    bins = raw.shape[-1]
-    shares = LEAST + (1 - LEAST * bins) * raw.softmax(-1)
-    inner = (2 * shares.cumsum(-1)[..., :-1] - 1) * bound
-    return torch.cat([torch.full_like(raw[..., :1], -bound), inner, torch.full_like(raw[..., :1], bound)], -1)
