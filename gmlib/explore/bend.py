@@ -88,7 +88,7 @@ def bent_map(z: Tensor, handles: Tensor) -> tuple[Tensor, Tensor]:
     t = ((z - knots[k]) / knots.diff()[k]).clamp(0, 1)
     value, slope = _between(t, *(part[k] for part in _bins(knots, x, d)))
     beyond = z - z.clamp(-END[0], END[0])
-    return value + TAIL * beyond, torch.where(beyond == 0, slope, TAIL)
+    return value + TAIL * beyond, slope
 
 
 def _share(at: float, knots: Tensor, x: Tensor, d: Tensor) -> Tensor:
