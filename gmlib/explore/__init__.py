@@ -1,6 +1,7 @@
 """Figures that the reader moves, on the site, in Jupyter and in Colab; and the numbers that they show."""
 
 from gmlib.explore.boundary import Boundary, Reading, lowest, reading, share_below
+from gmlib.explore.duel import Duel, Play, best_play
 from gmlib.explore.figure import Explorable
 from gmlib.explore.gap import Bars, Gap, bars, curve, line
 from gmlib.explore.shift import Distances, Shift, shifted_normals, shifted_uniforms
@@ -9,11 +10,14 @@ __all__ = [
     "Bars",
     "Boundary",
     "Distances",
+    "Duel",
     "Explorable",
     "Gap",
+    "Play",
     "Reading",
     "Shift",
     "bars",
+    "best_play",
     "curve",
     "line",
     "lowest",

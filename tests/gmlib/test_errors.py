@@ -186,7 +186,8 @@ UNCHECKED = {
     "holds the networks that it is given, or makes PyTorch's own": """
         vae.model.VAE.__init__ vae.linear.LinearDecoder.__init__ vae.linear.LinearEncoder.__init__""",
     "draws what it is given": """
-        plot.density plot.ellipse explore.gap.Gap.draw explore.boundary.Boundary.draw explore.shift.Shift.draw""",
+        plot.density plot.ellipse explore.gap.Gap.draw explore.boundary.Boundary.draw explore.shift.Shift.draw
+        explore.duel.Duel.draw""",
 }
 
 
