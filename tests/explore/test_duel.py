@@ -111,7 +111,8 @@ def test_picture_has_the_arrows_and_bars_of_its_numbers(d):
 def test_picture_says_its_numbers():
     words = [[text.get_text() for text in ax.texts] for ax in drawn(5.0)]
     assert words == [[], ["slope 0.003", "slope 6.170", "slope 1.000"], ["0.693, $V$ \N{MINUS SIGN}0.001"], ["5.000"]]
-    assert "-" not in str([[text.get_text() for text in ax.texts] for ax in drawn(0.0)])
+    words = str([[text.get_text() for text in ax.texts] for d in (0.0, 8.0) for ax in drawn(d)])
+    assert "-" not in words and "\N{MINUS SIGN}0.000" not in words
 
 
 @pytest.mark.parametrize("wrong", [{"d": -0.1}, {"d": 8.1}, {"d": "far"}])
