@@ -35,7 +35,7 @@ from gmlib.nn import mlp, stacked_mlp
 PEERS: tuple[str, ...] = ()
 INSTALL = ""
 N, HELD_OUT, LATENT, HIDDEN, BATCH, CRITIC_STEPS, LAM = 10_000, 1000, 2, 64, 128, 5, 0.1
-COPIES, RATE, BETAS, EVERY, ROUNDS, SECONDS = 5, 1e-3, (0.0, 0.9), 10, 20, (2.0, 5.0, 10.0)
+COPIES, RATE, BETAS, EVERY, ROUNDS, SECONDS = 5, 1e-3, (0.0, 0.9), 10, 20, (1.0, 3.0, 10.0)
 JOB = {
     "data": f"two moons, {N} points to train on, {HELD_OUT} held out",
     "networks": f"generator {LATENT}-{HIDDEN}-{HIDDEN}-2, critic 2-{HIDDEN}-{HIDDEN}-1, ReLU",
