@@ -72,14 +72,14 @@ LOSSES = (
     Misconception("unstable", of_logits(lambda o: log_of(sigmoid(o)), lambda o: log_of(1 - sigmoid(o))),
         "The formula is right, but for a large logit the sigmoid is 0 or 1 in floating point and its logarithm infinite: "
         "`F.softplus` works on the logits.",
-        "公式是对的，但对数几率（logit）很大时，sigmoid 在浮点数里等于 0 或 1，其对数就成了无穷大：应当用 `F.softplus` 直接处理 logit。"),
+        "公式是对的，但对数几率很大时，sigmoid 在浮点数里等于 0 或 1，其对数就成了无穷大：应当用 `F.softplus` 直接处理对数几率。"),
     Misconception("clamped", of_logits(lambda o: max(log_of(sigmoid(o)), -100.0), lambda o: max(log_of(1 - sigmoid(o)), -100.0)),
         "The formula is right, but for a large logit the logarithm was cut off at -100, as `F.binary_cross_entropy` does; "
         "start from the logits and not from D.",
-        "公式是对的，但对数几率（logit）很大时，对数在 -100 处被截断了，`F.binary_cross_entropy` 就是这样做的；应当从 logit 而不是从 D 出发。"),
+        "公式是对的，但对数几率很大时，对数在 -100 处被截断了，`F.binary_cross_entropy` 就是这样做的；应当从对数几率而不是从 D 出发。"),
     Misconception("epsilon", of_logits(lambda o: log(sigmoid(o) + 1e-8), lambda o: log(1 - sigmoid(o) + 1e-8)),
         "The formula is right, but adding 1e-8 under the logarithm stops it at -18: large logits come out wrong, and give no gradient.",
-        "公式是对的，但在对数里加上 1e-8，它最多降到 -18：logit 很大时结果不对，也不再有梯度。"),
+        "公式是对的，但在对数里加上 1e-8，它最多降到 -18：对数几率很大时结果不对，也不再有梯度。"),
     Misconception("sigmoid twice", of_logits(lambda o: log_D(sigmoid(o)), lambda o: log_not(sigmoid(o))),
         "The sigmoid was taken twice: a loss `…with_logits` takes it itself.",
         "sigmoid 取了两次：带 `with_logits` 的损失自己会取。"),

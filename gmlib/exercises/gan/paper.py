@@ -34,7 +34,7 @@ def larger(E: float) -> float:
 
 
 def by_hand_inputs(rng: Random, number: int) -> dict:
-    """One decimal each; no mistake comes near a right number, and no right one near another or a small whole number."""
+    """One decimal each; the mistakes differ from what is right and from each other, and no right number from another's place."""
     while True:
         numbers = [(3, 13), (21, 28), (3, 9), (12, 24), (6, 34), (3, 60)]
         case = [rng.randint(low, high) / 10 for low, high in numbers]
@@ -43,17 +43,33 @@ def by_hand_inputs(rng: Random, number: int) -> dict:
 
 
 def distinct(*case: float) -> bool:
-    right = right_numbers(*case)
-    wrong = [m.compute(*case) for m in BY_HAND]
-    near = [abs(a - b) < 0.06 and a != b for values in wrong for a, b in zip(values, right)]
+    right, wrong = right_numbers(*case), [m.compute(*case) for m in BY_HAND]
     values = sorted([*right, 2.0, 3.0, 4.0, 5.0])
-    return not any(near) and min(b - a for a, b in zip(values, values[1:])) > 0.03
+    if min(b - a for a, b in zip(values, values[1:])) < 0.03:
+        return False
+    return all(map(clear_of(right), wrong)) and not any(alike(a, b) for i, a in enumerate(wrong) for b in wrong[:i])
+
+
+def clear_of(right: Vector):
+    """Whether the numbers that a mistake changes are far from those that should stand there, and are some."""
+
+    def clear(values: Vector) -> bool:
+        changed = [(v, r) for v, r in zip(values, right) if v != r]
+        apart = all(abs(v - r) > 0.06 for v, r in changed)
+        return changed != [] and apart and all(abs(v - r) > 0.03 for v, _ in changed for _, r in changed)
+
+    return clear
+
+
+def alike(one: Vector, other: Vector) -> bool:
+    return all(abs(a - b) < 0.03 for a, b in zip(one, other))
 
 
 def paper(**places):
     """The right numbers but for those named, each a function of eta, eta_large, gamma, gamma_large, d and lam."""
 
-    def wrong(*case: float) -> Vector:
+    def wrong(eta: float, eta_large: float, gamma: float, gamma_large: float, d: float, lam: float) -> Vector:
+        case = (eta, eta_large, gamma, gamma_large, d, lam)
         return [places[name](*case) if name in places else v for name, v in zip(NAMES, right_numbers(*case))]
 
     return wrong

@@ -120,7 +120,7 @@ TRAIN_ROUND = (
         "A 的梯度里还留着判别器损失的那一份；应当在那里对生成点用 detach，或在生成器的步骤之前清零。"),
     Misconception("old discriminator", one_round(g=lambda z, A, w, new_w: by_A(z, A, w)),
         "The generator's step was taken against the old w; the logits must be computed anew after the discriminator's step.",
-        "生成器这一步用的是旧的 w；判别器走完之后，要重新计算对数几率（logit）。"),
+        "生成器这一步用的是旧的 w；判别器走完之后，要重新计算对数几率。"),
     Misconception("generator first", generator_first,
         "The generator moved first; here the discriminator does.",
         "生成器先走了；这里应当判别器先走。"),

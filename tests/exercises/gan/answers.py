@@ -25,14 +25,18 @@ def losses_by_bce(real, fake):
     return torch.stack([of_real + of_fake, -of_fake, F.binary_cross_entropy_with_logits(fake, ones)])
 
 
+def losses_by_logaddexp(real, fake):
+    of_fake = np.logaddexp(0, fake).mean()
+    return np.array([np.logaddexp(0, -real).mean() + of_fake, -of_fake, np.logaddexp(0, -fake).mean()])
+
+
 LOSSES = (
     losses_by_library,
     losses_by_bce,
     lambda real, fake: losses_by_bce(real.float(), fake.float()),
     lambda real, fake: (-log_expit(real.numpy()).mean() - log_expit(-fake.numpy()).mean(), log_expit(-fake.numpy()).mean(),
                         -log_expit(fake.numpy()).mean()),
-    lambda real, fake: np.array([np.logaddexp(0, -real).mean() + np.logaddexp(0, fake).mean(),
-                                 -np.logaddexp(0, fake).mean(), np.logaddexp(0, -fake).mean()])[:, None],
+    lambda real, fake: losses_by_logaddexp(real.numpy(), fake.numpy())[:, None],
 )  # fmt: skip
 
 
