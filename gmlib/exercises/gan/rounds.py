@@ -104,6 +104,15 @@ def generator_first(real: Matrix, z: Matrix, A: Matrix, w: Vector, eta: float) -
     return [*new_A, stepped(w, by_w(real, generated(z, new_A), w), eta)]
 
 
+def old_w_returned(real: Matrix, z: Matrix, A: Matrix, w: Vector, eta: float) -> Matrix:
+    return [*one_round()(real, z, A, w, eta)[:-1], w]
+
+
+def w_above(real: Matrix, z: Matrix, A: Matrix, w: Vector, eta: float) -> Matrix:
+    *new_A, new_w = one_round()(real, z, A, w, eta)
+    return [new_w, *new_A]
+
+
 TRAIN_ROUND = (
     Misconception("still detached", one_round(A=0),
         "A has not moved: no gradient comes through `detach()`, and the generator's step needs it.",
@@ -142,6 +151,12 @@ TRAIN_ROUND = (
     Misconception("discriminator stands still", one_round(w=0),
         "w has not moved.",
         "w 没有动。"),
+    Misconception("old w returned", old_w_returned,
+        "A is right, but the last row is the old w.",
+        "A 对了，但最后一行是旧的 w。"),
+    Misconception("w above A", w_above,
+        "The numbers are right, but w belongs below A, as the last row.",
+        "数都对，但 w 应放在 A 下面，作为最后一行。"),
     Misconception("halved", one_round(w=0.5),
         "The discriminator's loss is half of -V here: its two parts are to be added, not averaged.",
         "这里判别器的损失只有 -V 的一半：两部分应当相加，而不是取平均。"),
