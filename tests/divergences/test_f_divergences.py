@@ -113,6 +113,37 @@ def test_values_at_one_function():
     assert dv.donsker_varadhan(T, T, p, q).item() == pytest.approx(first - LOG(second[1]), abs=1e-12)
 
 
+@pytest.mark.equation("eq-divergences-fenchel")
+@by_name
+def test_no_function_above_the_slope_gives_a_bound(name):
+    """Where q has no mass its mean does not ask for f*, and yet T may not exceed the slope; at the slope it is tight."""
+    d = getattr(dv, name)
+    p, q = torch.tensor([0.3, 0.45, 0.25], dtype=F64), torch.tensor([0.35, 0.65, 0.0], dtype=F64)
+    exact = dv.f_divergence(p, q, d)
+    if d.slope == math.inf:
+        assert exact == math.inf
+        return
+    T = torch.cat([d.derivative(p[:2] / q[:2]), torch.tensor([d.slope], dtype=F64)])
+    torch.testing.assert_close(dv.fenchel_bound(T, T, d, p, q), exact, **close)
+    for excess in (1e-6, 5.0, 99.5):
+        above = T + torch.tensor([0.0, 0.0, excess], dtype=F64)
+        assert dv.fenchel_bound(above, above, d, p, q) == -math.inf
+        assert dv.fenchel_bound(above, T[:2], d) == -math.inf  # draws: T at those of p only
+        assert dv.fenchel_bound(T[:2], above, d) == -math.inf
+
+
+@pytest.mark.equation("eq-divergences-f-optimal")
+@by_name
+def test_bound_is_tight_where_p_has_no_mass(name):
+    """There the slope of f at 0 may be minus infinity."""
+    d, p, q = getattr(dv, name), torch.tensor([0.62, 0.38, 0.0], dtype=F64), torch.tensor([0.15, 0.55, 0.3], dtype=F64)
+    T, exact = d.derivative(p / q), dv.f_divergence(p, q, d)
+    at_zero = {"KL": 0.0, "REVERSE_KL": math.inf, "JS": LOG(2) / 2, "GAN": 0.0, "HELLINGER": 1.0, "CHI2": 1.0, "TV": 0.5}
+    expected = sum(SUMS[name](a, b) for a, b in ((0.62, 0.15), (0.38, 0.55))) + 0.3 * at_zero[name]  # q times f(0)
+    assert exact.item() == pytest.approx(expected, abs=1e-12)
+    torch.testing.assert_close(dv.fenchel_bound(T, T, d, p, q), exact, **close)
+
+
 def test_draws_count_the_same():
     """Points repeated as often as their probabilities say give the weighted mean."""
     p, q = torch.tensor([0.25, 0.75], dtype=F64), torch.tensor([0.6, 0.4], dtype=F64)
