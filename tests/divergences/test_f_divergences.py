@@ -57,6 +57,18 @@ def test_mass_beyond_the_support_costs_the_slope(name):
     assert not math.isnan(found)
 
 
+@pytest.mark.equation("eq-divergences-f")
+@by_name
+def test_laws_without_a_common_point_are_all_equally_far(name):
+    """Whatever their probabilities, and wherever their points lie."""
+    constant = {"KL": math.inf, "REVERSE_KL": math.inf, "JS": LOG(2), "GAN": 0.0, "HELLINGER": 2.0, "CHI2": math.inf, "TV": 1.0}
+    d = getattr(dv, name)
+    for p, q in (([0.23, 0.77, 0, 0], [0, 0, 0.36, 0.64]), ([0, 0.41, 0, 0.59], [0.18, 0, 0.82, 0]), ([1, 0], [0, 1])):
+        found = dv.f_divergence(torch.tensor(p, dtype=F64), torch.tensor(q, dtype=F64), d).item()
+        assert found == pytest.approx(constant[name], abs=1e-12)
+    assert (d.f(torch.tensor(0.0, dtype=F64)) + d.slope).item() == pytest.approx(constant[name], abs=1e-12)
+
+
 @by_name
 def test_derivative_by_autograd(name):
     d, u = getattr(dv, name), torch.tensor([0.13, 0.8, 2.7], dtype=F64, requires_grad=True)
