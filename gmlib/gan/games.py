@@ -1,4 +1,4 @@
-"""Two games small enough for pencil and paper, on which gradient steps do what they do in training.
+"""Two games small enough for pencil and paper, on which gradient steps can be followed exactly.
 
 theta is the player who minimises (the generator), phi the one who maximises (the discriminator), eta the step.
 """

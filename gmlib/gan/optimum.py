@@ -1,4 +1,4 @@
-"""The game on laws that are known: tables of probabilities, the best discriminator, the value, both gradients."""
+"""The game on laws that are known: tables of probabilities, the best discriminator, the value."""
 
 from __future__ import annotations
 

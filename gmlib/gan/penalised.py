@@ -1,4 +1,7 @@
-"""What the critic of WGAN-GP estimates, exactly: the best critic under the gradient penalty, on the line."""
+"""What the critic of WGAN-GP estimates, exactly: the best critic under the gradient penalty, on the line.
+
+The laws must have finite variances: with finite means alone the excess over W_1 can be infinite, and no critic is best.
+"""
 
 from __future__ import annotations
 
