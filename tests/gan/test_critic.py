@@ -177,7 +177,7 @@ def test_distance_moves_no_faster_than_the_generator(generator):
         moved = (y - y_).norm(dim=1).mean().item()
         assert abs(assignment(x, y) - assignment(x, y_)) <= assignment(y, y_) + 1e-12
         assert assignment(y, y_) <= moved + 1e-12
-        # tanh has slope at most 1, so L(theta, z) = |z| serves
+        # tanh has slope at most 1, so L(z) = |z| serves
         assert moved <= z.norm(dim=1).mean().item() * (theta - other).norm().item() + 1e-12
 
 

@@ -121,6 +121,7 @@ def test_two_normal_laws_by_quadrature_and_search(law):
     t, w = lo + (hi - lo) * (t + 1) / 2, w * (hi - lo) / 2
     gap = p.cdf(t) - q.cdf(t)
     excess = (w * gap**2 / r(t)).sum()
+    assert excess < (mu - m) ** 2 + sigma**2 + s**2  # at most E|x - x~|^2
     w1 = dv.wasserstein1_normals(*(torch.tensor(v, dtype=torch.float64) for v in law)).item()
     found = gan.penalised_normals(*law, lam)
     assert found.difference.item() == pytest.approx(w1 + excess / (2 * lam), abs=1e-9)
