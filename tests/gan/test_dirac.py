@@ -137,6 +137,18 @@ def test_steps_at_once_and_in_turns(eta, gamma):
         assert at_once(x).norm() > x.norm()
 
 
+@pytest.mark.equation("eq-gan-dirac-steps")
+@pytest.mark.parametrize("gamma, limit", [(0.2, 0.8), (0.85, 3.4), (1.25, 2.0), (2.6, 0.8)])
+@pytest.mark.parametrize("saturating", [True, False])
+def test_limit_of_steps_at_once(gamma, limit, saturating):
+    """4 gamma while the eigenvalues are complex, then the faster one's; gamma^2 - 1 is 0.75^2 and 2.4^2: 4 / 2 and 4 / 5."""
+    for eta, shrinks in ((0.9 * limit, True), (1.1 * limit, False)):
+        x = start = torch.tensor([1e-6, 2e-6], dtype=F64)
+        for _ in range(400):
+            x = x + eta * gan.dirac_gan(x, gamma, saturating)
+        assert (x.norm() < start.norm() / 3) == shrinks and (x.norm() > 3 * start.norm()) != shrinks
+
+
 CASES = {
     "state must have shape (..., 2), got (3,)": lambda: gan.dirac_gan(torch.zeros(3)),
     "state holds 1 NaN": lambda: gan.dirac_gan(torch.tensor([0.0, math.nan])),

@@ -18,6 +18,20 @@ def laws(generator, K=7):
     return p / p.sum(), q / q.sum()
 
 
+@pytest.mark.equation("eq-gan-overlap", "eq-gan-mmd-blur")
+def test_overlaps_and_blurred_laws_in_the_plane():
+    """By sums over a fine grid; on the line, where the factor is its square root, see tests/gmlib/test_samples.py."""
+    points, s = torch.tensor([[-0.6, 0.3], [0.5, -0.2], [1.3, 0.9]], dtype=F64), 0.7
+    p, q = torch.tensor([[0.2, 0.5, 0.3], [0.55, 0.1, 0.35]], dtype=F64)
+    kernel = torch.tensor([[math.exp(-math.dist(a, b) ** 2 / (2 * s**2)) for b in points.tolist()] for a in points.tolist()], dtype=F64)
+    t = torch.linspace(-6, 7, 261, dtype=F64)
+    w = torch.cartesian_prod(t, t)
+    bumps, area = (-(w[:, None] - points).square().sum(-1) / s**2).exp(), (t[1] - t[0]) ** 2
+    torch.testing.assert_close(area * bumps.T @ bumps, math.pi * s**2 / 2 * kernel, rtol=0, atol=1e-9)
+    blurred = 2 / (math.pi * s**2) * area * (bumps @ (p - q)).square().sum()
+    torch.testing.assert_close(blurred, p @ kernel @ p + q @ kernel @ q - 2 * p @ kernel @ q, rtol=0, atol=1e-9)
+
+
 @pytest.mark.equation("eq-gan-response")
 def test_best_answer_to_a_fixed_discriminator_is_one_point(generator):
     """The generator's law as a linear programme."""
