@@ -63,7 +63,7 @@ GAN = FDivergence(  # 2 JS - log 4: the value of the game at the best discrimina
     _mixture_part, lambda u: (u / (u + 1)).log(), _below(0.0, lambda t: -(-t.expm1()).log()), 0.0
 )
 HELLINGER = FDivergence(  # the square: the sum of (sqrt p - sqrt q)^2
-    lambda u: (u.sqrt() - 1).square(), lambda u: 1 - u.rsqrt(), _below(1.0, lambda t: t / (1 - t)), 1.0
+    lambda u: (u.sqrt() - 1).square(), lambda u: 1 - u.rsqrt(), _below(1.0, lambda t: 1 / (1 - t) - 1), 1.0
 )
 CHI2 = FDivergence(
     lambda u: (u - 1).square(), lambda u: 2 * (u - 1), lambda t: torch.where(t >= -2, t + t * t / 4, -1.0), math.inf
@@ -105,7 +105,8 @@ def fenchel_bound(T_p: Tensor, T_q: Tensor, d: FDivergence, p: Tensor | None = N
     Args:
         T_p: T at points of p, shape ``(*batch, n)``: draws, or all points with their probabilities p.
         T_q: T at points of q, shape ``(*batch, m)``.
-        d: the divergence. T must stay below ``d.slope``; where it does not, the bound is minus infinity.
+        d: the divergence. T must not exceed ``d.slope`` at the points of p, and must lie in the domain of the conjugate
+            at those of q; where it does not, the bound is minus infinity.
         p, q: probabilities of the points; without them, each counts the same.
 
     Returns:
@@ -124,6 +125,7 @@ def fenchel_bound(T_p: Tensor, T_q: Tensor, d: FDivergence, p: Tensor | None = N
     """
     check_batch(T_p, "T_p")
     check_batch(T_q, "T_q")
+    T_p = torch.where(T_p > d.slope, -math.inf, T_p)  # where q has no mass nothing else asks for it
     return _mean(T_p, p, "p") - _mean(d.conjugate(T_q), q, "q")  # eq-divergences-fenchel
 
 

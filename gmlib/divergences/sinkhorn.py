@@ -78,7 +78,8 @@ def sinkhorn_divergence(
 ) -> Tensor:
     """The debiased cost of y from x: OT(x, y) - OT(x, x) / 2 - OT(y, y) / 2, with OT = transport + eta kl.
 
-    It is not negative for p = 1 and p = 2, and 0 only between equal laws.
+    Exactly, it is not negative for p = 1 and p = 2, and 0 only between equal laws; as computed it can fall below 0 by
+    about the tolerance. For p > 2 it can be negative.
 
     Args:
         x, y: points, shapes ``(*batch, n, d)`` and ``(*batch, m, d)``.

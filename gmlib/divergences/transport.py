@@ -114,7 +114,7 @@ class Transport(NamedTuple):
 def exact_transport(C: Tensor, a: Tensor, b: Tensor) -> Transport:
     """The plan of least mean cost with marginals a and b, as a linear programme (SciPy's HiGHS), in float64.
 
-    Time and memory grow fast: some hundred points a side.
+    Time and memory grow fast: a few hundred points a side.
 
     Args:
         C: costs, shape ``(n, m)``, finite.

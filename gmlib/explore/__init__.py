@@ -2,6 +2,7 @@
 
 from gmlib.explore.bend import Bend, Bent, bent, bent_map
 from gmlib.explore.boundary import Boundary, Reading, lowest, reading, share_below
+from gmlib.explore.duel import Duel, Play, best_play
 from gmlib.explore.figure import Explorable
 from gmlib.explore.gap import Bars, Gap, bars, curve, line
 from gmlib.explore.shift import Distances, Shift, shifted_normals, shifted_uniforms
@@ -12,13 +13,16 @@ __all__ = [
     "Bent",
     "Boundary",
     "Distances",
+    "Duel",
     "Explorable",
     "Gap",
+    "Play",
     "Reading",
     "Shift",
     "bars",
     "bent",
     "bent_map",
+    "best_play",
     "curve",
     "line",
     "lowest",

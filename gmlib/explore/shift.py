@@ -53,7 +53,7 @@ def shifted_normals(d: float | Tensor) -> tuple[Distances, Distances]:
         [20.0, 6.1728, 0.0015, 0.0009, 1.0]
     """
     with torch.enable_grad():
-        d = _checked(d).detach().requires_grad_()
+        d = checked_shift(d).detach().requires_grad_()
         zero, sigma, s = torch.zeros_like(d), torch.full_like(d, SIGMA), torch.full_like(d, S)
         p, q = Normal(zero, sigma), Normal(d, s)
         x = torch.linspace(-9, 13, 2201, dtype=F64, device=d.device)
@@ -90,14 +90,19 @@ def shifted_uniforms(d: float | Tensor) -> tuple[Distances, Distances]:
         >>> [value.item() for value in values]
         [inf, inf, 0.6931471805599453, 1.0, 2.0]
     """
-    d = _checked(d)
+    d = checked_shift(d)
     kl, outside = torch.where(d > 0, math.inf, torch.zeros_like(d)), d.clamp(max=1)
     kl_slope, overlap = torch.where(d > 0, math.nan, torch.full_like(d, math.inf)), (d < 1).to(F64)
     values = Distances(kl, kl, outside * LOG2, outside, d)  # eq-divergences-shift
     return values, Distances(kl_slope, kl_slope, overlap * LOG2, overlap, torch.ones_like(d))
 
 
-def _checked(d: float | Tensor) -> Tensor:
+def checked_shift(d: float | Tensor) -> Tensor:
+    """The shift in float64.
+
+    Raises:
+        ValueError: if it is outside its range, or on a NaN.
+    """
     d = check_batch(torch.as_tensor(d, dtype=None if isinstance(d, Tensor) else F64), "d").to(F64)
     if ((d < 0) | (d > FAR)).any():
         raise ValueError(f"d must be from 0 to {FAR:g}, got {d.min().item():g} to {d.max().item():g}")

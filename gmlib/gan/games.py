@@ -1,4 +1,4 @@
-"""Two games small enough for pencil and paper, on which gradient steps do what they do in training.
+"""Two games small enough for pencil and paper, on which gradient steps can be followed exactly.
 
 theta is the player who minimises (the generator), phi the one who maximises (the discriminator), eta the step.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gmlib.core import check_batch
+from gmlib.core import check_batch, check_count, check_positive
 
 
 def simultaneous_steps(eta: float | Tensor) -> Tensor:
@@ -22,6 +22,9 @@ def simultaneous_steps(eta: float | Tensor) -> Tensor:
     Returns:
         Float64, shape ``(*batch, 2, 2)``.
 
+    Raises:
+        ValueError: if eta is not positive.
+
     Source: Gidel et al. 2019; in the book eq-gan-simultaneous.
 
     Example:
@@ -29,7 +32,7 @@ def simultaneous_steps(eta: float | Tensor) -> Tensor:
         tensor([[ 1.0000, -0.5000],
                 [ 0.5000,  1.0000]], dtype=torch.float64)
     """
-    eta = torch.as_tensor(eta, dtype=torch.float64)
+    eta = torch.as_tensor(check_positive(eta, "eta"), dtype=torch.float64)
     one = torch.ones_like(eta)
     return _matrix(one, -eta, eta, one)  # eq-gan-simultaneous
 
@@ -37,13 +40,16 @@ def simultaneous_steps(eta: float | Tensor) -> Tensor:
 def alternating_steps(eta: float | Tensor) -> Tensor:
     """The matrix of one step of theta and then one of phi, who sees the new theta, in the bilinear game.
 
-    For eta below 2 it has determinant 1 and keeps theta^2 + phi^2 - eta theta phi.
+    Its determinant is 1, and it keeps theta^2 + phi^2 - eta theta phi: for eta below 2, an ellipse.
 
     Args:
         eta: the step, a number or a tensor of shape ``batch``.
 
     Returns:
         Float64, shape ``(*batch, 2, 2)``.
+
+    Raises:
+        ValueError: if eta is not positive.
 
     Source: Gidel et al. 2019; in the book eq-gan-alternating.
 
@@ -52,13 +58,21 @@ def alternating_steps(eta: float | Tensor) -> Tensor:
         tensor([[ 1.0000, -0.5000],
                 [ 0.5000,  0.7500]], dtype=torch.float64)
     """
-    eta = torch.as_tensor(eta, dtype=torch.float64)
+    eta = torch.as_tensor(check_positive(eta, "eta"), dtype=torch.float64)
     one = torch.ones_like(eta)
     return _matrix(one, -eta, eta, 1 - eta**2)  # eq-gan-alternating
 
 
 def trajectory(step: Tensor, start: Tensor, n: int) -> Tensor:
-    """The start and the n points to which a matrix takes it, shape ``(n + 1, 2)``.
+    """The start and the n points to which a matrix takes it, one after the other, shape ``(n + 1, 2)``.
+
+    Args:
+        step: the matrix, shape ``(2, 2)``.
+        start: (theta, phi), shape ``(2,)``, of the matrix's dtype.
+        n: how many steps.
+
+    Raises:
+        ValueError: on shapes that do not fit, a NaN, or fewer than one step.
 
     Example:
         >>> trajectory(simultaneous_steps(1.0), torch.tensor([1.0, 0.0], dtype=torch.float64), 2)
@@ -66,8 +80,9 @@ def trajectory(step: Tensor, start: Tensor, n: int) -> Tensor:
                 [1., 1.],
                 [0., 2.]], dtype=torch.float64)
     """
-    points = [start]
-    for _ in range(n):
+    check_batch(step, "step", 2, 2)
+    points = [check_batch(start, "start", 2)]
+    for _ in range(check_count(n, "n")):
         points.append(step @ points[-1])
     return torch.stack(points)
 

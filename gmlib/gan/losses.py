@@ -97,7 +97,7 @@ def hinge_loss(real: Tensor, fake: Tensor) -> Tensor:
     Raises:
         ValueError: on shapes that do not fit.
 
-    Source: Lim and Ye 2017; Miyato et al. 2018, equation 17; in the book eq-gan-hinge.
+    Source: Lim and Ye 2017; Miyato et al. 2018; in the book eq-gan-hinge.
 
     Example:
         >>> hinge_loss(torch.tensor([3.0, 0.5]), torch.tensor([-2.0, 0.0]))

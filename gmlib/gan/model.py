@@ -40,6 +40,7 @@ class Generator(nn.Module):
     def noise(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """Standard normal z, shape ``(n, latent)`` or ``(copies, n, latent)``, as the network's weights are."""
         like = next(self.parameters())
+        check_count(n, "n")
         shape = (n, self.latent) if self.copies is None else (self.copies, n, self.latent)
         return torch.randn(shape, generator=generator, dtype=like.dtype, device=like.device)
 

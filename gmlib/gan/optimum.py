@@ -1,4 +1,4 @@
-"""The game on laws that are known: tables of probabilities, the best discriminator, the value, both gradients."""
+"""The game on laws that are known: tables of probabilities, the best discriminator, the value."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def value(D: Tensor, p_data: Tensor, p_theta: Tensor) -> Tensor:
         p_data, p_theta: laws on the same points, shape ``(*batch, K)``.
 
     Returns:
-        Nats, shape ``batch``; minus infinity where D is certain and wrong.
+        Nats, shape ``batch``; minus infinity where D is certain and wrong: also where it only rounds to 1 and p_theta is
+        not zero, so for laws of very unequal tails take :func:`~gmlib.gan.discriminator_loss`.
 
     Raises:
         ValueError: if D leaves [0, 1], one of the laws is no law, or on shapes that do not fit.

@@ -1,7 +1,11 @@
-"""What the critic of WGAN-GP estimates, exactly: the best critic under the gradient penalty, on the line."""
+"""What the critic of WGAN-GP estimates, exactly: the best critic under the gradient penalty, on the line.
+
+The laws must have finite variances: with finite means alone the excess over W_1 can be infinite, and no critic is best.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +14,7 @@ from torch import Tensor
 from torch.distributions import Normal
 
 from gmlib.core import check_positive
+from gmlib.divergences.gaussian import wasserstein1_normals
 
 
 class Penalised(NamedTuple):
@@ -51,14 +56,14 @@ def penalised_normals(mu: float, sigma: float, m: float, s: float, lam: float) -
     """The best critic between N(mu, sigma^2) and N(m, s^2), of which pairs are drawn independently.
 
     W_1 plus the integral of ``(P - Q)^2 / r`` over twice lambda, P and Q the distribution functions and r the density of the
-    interpolates: by quadrature, right to nine digits or so where the scales are of one order.
+    interpolates: W_1 in closed form, the integral by quadrature, right to nine digits or so where the scales are of one order.
 
     Args:
         mu, sigma, m, s: means and standard deviations, in units of x.
         lam: weight of the penalty.
 
     Raises:
-        ValueError: if a standard deviation or lam is not positive.
+        ValueError: if a mean is not finite, or a standard deviation or lam is not positive.
 
     Source: Milne and Nachman 2022; in the book eq-gan-penalised.
 
@@ -68,13 +73,15 @@ def penalised_normals(mu: float, sigma: float, m: float, s: float, lam: float) -
     """
     for v, name in ((sigma, "sigma"), (s, "s"), (lam, "lam")):
         check_positive(v, name)
+    for v, name in ((mu, "mu"), (m, "m")):
+        if not math.isfinite(v):
+            raise ValueError(f"{name} must be finite, got {v!r}")
     x = torch.linspace(min(mu - 9 * sigma, m - 9 * s), max(mu + 9 * sigma, m + 9 * s), 4001, dtype=torch.float64)
     P, Q = Normal(torch.tensor(mu, dtype=torch.float64), sigma).cdf(x), Normal(torch.tensor(m, dtype=torch.float64), s).cdf(x)
     u, w = (torch.from_numpy(part) / 2 for part in np.polynomial.legendre.leggauss(200))
     u = u + 0.5
     location, scale = u * mu + (1 - u) * m, ((u * sigma) ** 2 + ((1 - u) * s) ** 2).sqrt()
     r = (w * Normal(location, scale).log_prob(x.unsqueeze(-1)).exp()).sum(-1)
-    gap = (P - Q).abs()
-    w1 = torch.trapezoid(gap, x)
-    extra = torch.trapezoid(torch.where(gap > 0, gap**2 / r.clamp(min=1e-300), 0.0), x)
+    extra = torch.trapezoid((P - Q) ** 2 / r.clamp(min=1e-300), x)
+    w1 = wasserstein1_normals(*(torch.tensor(v, dtype=torch.float64) for v in (mu, sigma, m, s)))
     return Penalised(w1 + extra / (2 * lam), w1 + extra / (4 * lam))  # eq-gan-penalised

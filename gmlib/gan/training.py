@@ -59,7 +59,8 @@ def train_adversarially(
         ``"generator"`` and the penalty as ``"penalty"``. With copies, each has shape ``(copies,)``.
 
     Raises:
-        ValueError: when the first round is asked for, on data that are empty or hold a NaN, or counts below one.
+        ValueError: when the first round is asked for, on data that are empty or hold a NaN, counts below one, or a ``resume`` that
+            is no step.
         FloatingPointError: when a loss is no longer finite; it is looked at every 100 rounds and at the end.
 
     Source: Goodfellow et al. 2014, algorithm 1; Arjovsky, Chintala and Bottou 2017, algorithm 1.
@@ -78,6 +79,8 @@ def train_adversarially(
     check_batch(data, "data")
     for n, name in ((steps, "steps"), (batch_size, "batch_size"), (d_steps, "d_steps"), (g_steps, "g_steps")):
         check_count(n, name)
+    if resume is not None and not isinstance(resume, Step):
+        raise ValueError(f"resume must be a step that train_adversarially yielded, got {resume!r}")
     of_d, of_g = list(D.parameters()), list(G.parameters())
     batch = (batch_size,) if G.copies is None else (G.copies, batch_size)
     nothing = torch.zeros(batch[:-1], device=data.device)

@@ -100,8 +100,9 @@ class TwoSample(NamedTuple):
 def classifier_two_sample_test(x: Tensor, y: Tensor, neighbours: int = 15, generator: torch.Generator | None = None) -> TwoSample:
     """Can a classifier tell two samples apart? By the majority of the nearest neighbours, learned on one half, tested on the other.
 
-    Where both laws are equal, each held-out answer is a toss of a coin and the accuracy is near 1/2. The p-value uses the
-    normal approximation to the binomial law of one-sided excess; it treats the answers as independent.
+    Where both laws are equal, the accuracy has mean 1/2 and a variance of at most 1/(4 n) over the n held-out points, as many
+    of either law: the classifier, which is fixed before, says the same of both. The p-value is that of a Gaussian with the
+    largest variance, one-sided.
 
     Args:
         x, y: as many draws of either law, shape ``(n, d)`` each, n at least ``2 * neighbours``.
@@ -132,4 +133,4 @@ def classifier_two_sample_test(x: Tensor, y: Tensor, neighbours: int = 15, gener
     is_y = torch.arange(len(test), device=x.device) >= len(x_test)
     accuracy = (says_y == is_y).to(x.dtype).mean()
     z = (accuracy - 0.5) * 2 * math.sqrt(len(test))
-    return TwoSample(accuracy, torch.special.ndtr(-z))
+    return TwoSample(accuracy, torch.special.log_ndtr(-z).exp())

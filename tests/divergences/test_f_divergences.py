@@ -57,6 +57,18 @@ def test_mass_beyond_the_support_costs_the_slope(name):
     assert not math.isnan(found)
 
 
+@pytest.mark.equation("eq-divergences-f")
+@by_name
+def test_laws_without_a_common_point_are_all_equally_far(name):
+    """Whatever their probabilities, and wherever their points lie."""
+    constant = {"KL": math.inf, "REVERSE_KL": math.inf, "JS": LOG(2), "GAN": 0.0, "HELLINGER": 2.0, "CHI2": math.inf, "TV": 1.0}
+    d = getattr(dv, name)
+    for p, q in (([0.23, 0.77, 0, 0], [0, 0, 0.36, 0.64]), ([0, 0.41, 0, 0.59], [0.18, 0, 0.82, 0]), ([1, 0], [0, 1])):
+        found = dv.f_divergence(torch.tensor(p, dtype=F64), torch.tensor(q, dtype=F64), d).item()
+        assert found == pytest.approx(constant[name], abs=1e-12)
+    assert (d.f(torch.tensor(0.0, dtype=F64)) + d.slope).item() == pytest.approx(constant[name], abs=1e-12)
+
+
 @by_name
 def test_derivative_by_autograd(name):
     d, u = getattr(dv, name), torch.tensor([0.13, 0.8, 2.7], dtype=F64, requires_grad=True)
@@ -111,6 +123,37 @@ def test_values_at_one_function():
     second = [0.45 * math.exp(0.7 - s) + 0.15 * math.exp(1.4 - s) + 0.4 * math.exp(-0.2 - s) for s in (1, 0)]
     assert dv.fenchel_bound(T, T, dv.KL, p, q).item() == pytest.approx(first - second[0], abs=1e-12)
     assert dv.donsker_varadhan(T, T, p, q).item() == pytest.approx(first - LOG(second[1]), abs=1e-12)
+
+
+@pytest.mark.equation("eq-divergences-fenchel")
+@by_name
+def test_no_function_above_the_slope_gives_a_bound(name):
+    """Where q has no mass its mean does not ask for f*, and yet T may not exceed the slope; at the slope it is tight."""
+    d = getattr(dv, name)
+    p, q = torch.tensor([0.3, 0.45, 0.25], dtype=F64), torch.tensor([0.35, 0.65, 0.0], dtype=F64)
+    exact = dv.f_divergence(p, q, d)
+    if d.slope == math.inf:
+        assert exact == math.inf
+        return
+    T = torch.cat([d.derivative(p[:2] / q[:2]), torch.tensor([d.slope], dtype=F64)])
+    torch.testing.assert_close(dv.fenchel_bound(T, T, d, p, q), exact, **close)
+    for excess in (1e-6, 5.0, 99.5):
+        above = T + torch.tensor([0.0, 0.0, excess], dtype=F64)
+        assert dv.fenchel_bound(above, above, d, p, q) == -math.inf
+        assert dv.fenchel_bound(above, T[:2], d) == -math.inf  # draws: T at those of p only
+        assert dv.fenchel_bound(T[:2], above, d) == -math.inf
+
+
+@pytest.mark.equation("eq-divergences-f-optimal")
+@by_name
+def test_bound_is_tight_where_p_has_no_mass(name):
+    """There the slope of f at 0 may be minus infinity."""
+    d, p, q = getattr(dv, name), torch.tensor([0.62, 0.38, 0.0], dtype=F64), torch.tensor([0.15, 0.55, 0.3], dtype=F64)
+    T, exact = d.derivative(p / q), dv.f_divergence(p, q, d)
+    at_zero = {"KL": 0.0, "REVERSE_KL": math.inf, "JS": LOG(2) / 2, "GAN": 0.0, "HELLINGER": 1.0, "CHI2": 1.0, "TV": 0.5}
+    expected = sum(SUMS[name](a, b) for a, b in ((0.62, 0.15), (0.38, 0.55))) + 0.3 * at_zero[name]  # q times f(0)
+    assert exact.item() == pytest.approx(expected, abs=1e-12)
+    torch.testing.assert_close(dv.fenchel_bound(T, T, d, p, q), exact, **close)
 
 
 def test_draws_count_the_same():

@@ -37,7 +37,7 @@ def gaussian(grid, sigma, mu=0.0):
     return w / w.sum()
 
 
-@pytest.mark.equation("eq-divergences-entropic", "eq-divergences-plan", "eq-divergences-sinkhorn")
+@pytest.mark.equation("eq-divergences-entropic", "eq-divergences-plan", "eq-divergences-sinkhorn", "eq-divergences-entropic-dual")
 @pytest.mark.parametrize("eta", [0.4, 2.3])
 def test_value_is_that_of_the_dual(generator, eta):
     C, a, b = cloud(generator)
@@ -47,6 +47,20 @@ def test_value_is_that_of_the_dual(generator, eta):
     torch.testing.assert_close(plan.sum(1), a, rtol=0, atol=1e-11)
     torch.testing.assert_close(plan.sum(0), b, rtol=0, atol=1e-11)
     torch.testing.assert_close((plan * (plan / (a[:, None] * b)).log()).sum(), found.kl, rtol=0, atol=1e-11)
+
+
+@pytest.mark.equation("eq-divergences-excess")
+def test_other_plans_cost_more_by_their_divergence(generator):
+    """From the largest value of the dual; the product is dear, the linear programme's plans have zeros."""
+    C, a, b = cloud(generator)
+    eta = 0.9
+    found, product = dv.sinkhorn(C, a, b, eta, 1e-12), a[:, None] * b
+    plan = product * ((found.f[:, None] + found.g - C) / eta).exp()
+    torch.testing.assert_close((a @ found.f + b @ found.g).item(), dual(C, a, b, eta), rtol=0, atol=1e-8)
+    for other in (product, dv.exact_transport(C, a, b).plan, dv.exact_transport(-C, a, b).plan):
+        cost = (other * C).sum() + eta * torch.xlogy(other, other / product).sum()
+        more = eta * torch.xlogy(other, other / plan).sum()
+        assert more > 0.1 and (cost - more).item() == pytest.approx(dual(C, a, b, eta), abs=1e-8)
 
 
 @pytest.mark.parametrize("sigma, s, eta", [(1.3, 0.7, 0.7), (0.8, 1.1, 1.1)])

@@ -184,10 +184,11 @@ UNCHECKED = {
     "the formula as it stands in the book: PyTorch refuses shapes that do not fit, and no values are looked at": """
         explore.gap.line explore.gap.curve explore.gap.Gap.log_joint""",
     "holds the networks that it is given, or makes PyTorch's own": """
-        vae.model.VAE.__init__ vae.linear.LinearDecoder.__init__ vae.linear.LinearEncoder.__init__""",
+        vae.model.VAE.__init__ vae.linear.LinearDecoder.__init__ vae.linear.LinearEncoder.__init__
+        gan.model.Discriminator.__init__""",
     "draws what it is given": """
         plot.density plot.ellipse explore.gap.Gap.draw explore.boundary.Boundary.draw explore.shift.Shift.draw
-        explore.bend.Bend.draw""",
+        explore.bend.Bend.draw explore.duel.Duel.draw""",
 }
 
 

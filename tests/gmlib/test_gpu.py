@@ -14,8 +14,8 @@ import torch
 
 from tests.gmlib.cuda import On, SameNoise  # before the library: see there
 
-from gmlib import data, divergences, metrics, overview, targets, vae
-from gmlib.nn import BernoulliNet, GaussianNet, mlp
+from gmlib import data, divergences, gan, metrics, overview, targets, vae
+from gmlib.nn import BernoulliNet, GaussianNet, mlp, stacked_mlp
 from gmlib.train import ema, train
 from tests.laws import laws
 from tests.laws.test_laws import DENSITIES, bounded  # noqa: F401
@@ -160,6 +160,50 @@ def test_divergences_equal_the_cpu():
             divergences.wasserstein1_normals(x[0], a[:2], y[0], b[:2]), law.entropy,
             divergences.functional_derivative(lambda p: p.log().sum(), p, 0.1),
         ])  # fmt: skip
+    for cpu, gpu in zip(*results, strict=True):
+        close(gpu, cpu)
+
+
+GAMES = {
+    "non-saturating, R1": (gan.discriminator_loss, gan.nonsaturating_loss, lambda D, real, fake, g: 0.4 * gan.r1_penalty(D, real)),
+    "saturating, smoothed": (partial(gan.discriminator_loss, smooth=0.9), gan.saturating_loss, None),
+    "hinge, spectral": (gan.hinge_loss, gan.critic_generator_loss, None),
+    "critic, penalty": (gan.critic_loss, gan.critic_generator_loss, lambda D, *a: 3 * gan.gradient_penalty(D, *a[:2], 2, a[2])),
+}
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_adversarial_training_equals_the_cpu(name):
+    """Both players' losses and weights, three copies, two steps of the discriminator a round."""
+    d_loss, g_loss, penalty = GAMES[name]
+    seen = []
+    for device in ("cpu", DEVICE):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            G = gan.Generator(stacked_mlp(3, 2, 8, 2), latent=2, copies=3).to(device, F64)
+            D = gan.Discriminator(stacked_mlp(3, 2, 8, 1))
+            D = (gan.spectral_normalise(D, 2.0) if "spectral" in name else D).to(device, F64)
+        x, steps = torch.randn(50, 2, generator=on(), dtype=F64).to(device), []
+        d_sgd, g_sgd = (torch.optim.SGD(m.parameters(), lr=0.05, momentum=0.5) for m in (D, G))
+        with SameNoise():
+            for step in gan.train_adversarially(G, D, x, steps=4, batch_size=10, d_loss=d_loss, g_loss=g_loss, penalty=penalty,
+                                                d_optimizer=d_sgd, g_optimizer=g_sgd, d_steps=2, generator=on()):
+                assert step.loss.device.type == device
+                steps.append(torch.stack([step.loss, *step.terms.values()]))
+            drawn = G.sample((7,), on())
+        seen.append((torch.stack(steps).cpu(), weights(G), weights(D), drawn.cpu()))
+    for gpu, cpu in zip(seen[1], seen[0], strict=True):
+        close(gpu, cpu)
+
+
+def test_judges_of_samples_equal_the_cpu():
+    results = []
+    for device in ("cpu", DEVICE):
+        x, y = (torch.randn(60, 2, generator=on(seed=k), dtype=F64).to(device) for k in (1, 2))
+        with SameNoise():
+            told = metrics.classifier_two_sample_test(x, y, neighbours=5, generator=on())
+        results.append([metrics.mmd2(x, y, 0.7), *metrics.count_modes(x, y[:3], 0.2), *told,
+                        gan.optimal_discriminator(x.exp(), y.exp()), gan.dirac_gan(x, 0.3)])  # fmt: skip
     for cpu, gpu in zip(*results, strict=True):
         close(gpu, cpu)
 

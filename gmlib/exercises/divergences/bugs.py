@@ -62,6 +62,10 @@ def turned(a: float, m: float) -> float:
     return kl_term(m, a)
 
 
+def turned_with_a_tiny_number(a: float, m: float) -> float:
+    return m * log(m / (a + 1e-12)) if m > 0 else 0.0
+
+
 def without_log(a: float, m: float) -> float:
     return kl_term(a, 1.0) - a * m
 
@@ -78,6 +82,9 @@ JS_TABLES = (
     Misconception("arguments exchanged", pairs(turned, turned),
         "The order is still that of the buggy code: `F.kl_div(input, target)` is KL(target || input), so p and q are targets.",
         "顺序仍与错误代码相同：`F.kl_div(input, target)` 是 KL(target || input)，所以 p 与 q 应作 target。"),
+    Misconception("still exchanged, with a tiny number", pairs(turned_with_a_tiny_number, turned_with_a_tiny_number),
+        "The tiny number in the logarithm hides an infinity and mends nothing: the order is still that of the buggy code.",
+        "在对数里加一个极小的数，只是掩盖了无穷大，什么也没有改正：顺序仍与错误代码相同。"),
     Misconception("one exchanged", pairs(kl_term, turned),
         "The part of p is right; in the part of q the arguments are still exchanged.",
         "p 的那一项对了；q 的那一项，参数次序仍是反的。"),

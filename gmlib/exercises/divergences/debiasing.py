@@ -44,10 +44,17 @@ def debiased(x: Vector, y: Vector, eta: float) -> float:
 
 
 def debiased_inputs(rng: Random, number: int) -> dict:
-    """A weight that is not small beside the costs: then a thousand steps suffice for any points."""
+    """A weight that is not small beside the costs: then a thousand steps suffice for any points.
+
+    In one case of four y is x made narrower, at a large weight: there the two bugs together give a negative number.
+    """
     n, m = 2 + number % 3, 2 + number % 4
     x, y = table(rng, n, scale=1.2), table(rng, m, scale=1.2)
-    return {"x": x, "y": y, "eta": (max(x + y) - min(x + y)) ** 2 * rng.uniform(0.25, 0.6)}
+    weight = rng.uniform(0.25, 0.6)
+    if number % 4 == 1:
+        factor, weight = rng.uniform(0.4, 0.7), rng.uniform(1.5, 3)
+        y = [mean(x) + factor * (v - mean(x)) for v in x]
+    return {"x": x, "y": y, "eta": (max(x + y) - min(x + y)) ** 2 * weight}
 
 
 def combined(cost=penalised, own: float = 0.5, other: float = 0.5, whole: float = 1.0):
@@ -57,6 +64,20 @@ def combined(cost=penalised, own: float = 0.5, other: float = 0.5, whole: float 
 
 def transport_only(x: Vector, y: Vector, eta: float) -> float:
     return costs(x, y, eta)[0]
+
+
+def both_bugs(x: Vector, y: Vector, eta: float) -> float:
+    return combined(transport_only, 1, 0)(x, y, eta)
+
+
+def one_count(x: Vector, y: Vector, eta: float) -> float:
+    transport, kl = costs(x, y, eta)
+    return transport + eta * (kl - log(len(y)))
+
+
+def mean_of_entries(x: Vector, y: Vector, eta: float) -> float:
+    transport, kl = costs(x, y, eta)
+    return transport + eta * kl / (len(x) * len(y))
 
 
 def penalty_weighted(weight):
@@ -70,9 +91,15 @@ def without_penalty(x: Vector, y: Vector, eta: float) -> float:
 
 
 DEBIASED = (
-    Misconception("both bugs", combined(transport_only, 1, 0),
+    Misconception("both bugs", both_bugs,
         "Both bugs are still there.",
         "两个错误都还在。"),
+    Misconception("clamped", lambda *case: max(both_bugs(*case), 0.0),
+        "Negative values were set to 0, which hides the bugs and mends neither.",
+        "把负值改成 0，只是掩盖了错误，两个都没有改正。"),
+    Misconception("absolute value", lambda *case: abs(both_bugs(*case)),
+        "The absolute value was taken, which hides the bugs and mends neither.",
+        "取了绝对值，只是掩盖了错误，两个都没有改正。"),
     Misconception("transport only", combined(transport_only),
         "Both self-terms are there now; each of the three values still lacks eta KL, which the plan minimises together with "
         "the transport.",
@@ -95,6 +122,12 @@ DEBIASED = (
     Misconception("penalty without eta", combined(penalty_weighted(lambda eta: 1.0)),
         "The penalty is KL without its weight eta.",
         "惩罚项里的 KL 没有乘权重 eta。"),
+    Misconception("one count", combined(one_count),
+        "KL compares the plan with the product, whose entries are 1/(n m) each; one of the two numbers of points is left out.",
+        "KL 是方案与乘积分布相比，后者每个元素都是 1/(n m)；两个点数漏了一个。"),
+    Misconception("mean of the entries", combined(mean_of_entries),
+        "The terms of KL are averaged over the entries of the plan; the plan is a weight already, so add them up.",
+        "对方案的各个元素求了 KL 各项的平均；方案本身就是权重，各项应相加。"),
     Misconception("sign of the penalty", combined(penalty_weighted(lambda eta: -eta)),
         "The penalty is subtracted; KL is added, and entropy would be subtracted.",
         "减去了惩罚项；KL 应当加上，换成熵才是减去。"),

@@ -47,9 +47,13 @@ def moved(x, y, eta):
     return (plan(x, y, eta) * (x[:, None] - y) ** 2).sum()
 
 
-def penalised(x, y, eta):
+def with_kl(x, y, eta, count):
     P = plan(x, y, eta)
-    return moved(x, y, eta) + eta * (P * (P * P.numel()).log()).sum()
+    return moved(x, y, eta) + eta * (P * (P * count).log()).sum()
+
+
+def penalised(x, y, eta):
+    return with_kl(x, y, eta, len(x) * len(y))
 
 
 def formula(sigma, eta):
@@ -60,6 +64,8 @@ def formula(sigma, eta):
 AS_WRITTEN = {
     ("divergences-js", "root"): lambda p, q: jensenshannon(p, q, axis=1),
     ("divergences-js", "bits"): lambda p, q: jensenshannon(p, q, base=2, axis=1) ** 2,
+    ("divergences-js", "root in bits"): lambda p, q: jensenshannon(p, q, base=2, axis=1),
+    ("divergences-js", "KL"): lambda p, q: library.kl(p, q),
     ("divergences-js", "reversed"): lambda p, q: (kl_div(p.log(), (p + q) / 2) + kl_div(q.log(), (p + q) / 2)) / 2,
     ("divergences-js", "no average"): lambda p, q: 0.5 * (p * (p / q).log() + q * (q / p).log()).sum(-1),
     ("divergences-js", "sum for the average"): lambda p, q: 0.5 * (p * (p / (p + q)).log() + q * (q / (p + q)).log()).sum(-1),
@@ -73,6 +79,10 @@ AS_WRITTEN = {
         torch.cat([a, -b]).cumsum(0)[:-1].abs() * torch.cat([x, y]).sort().values.diff()).sum(),
     ("divergences-w1", "distance of the means"): lambda x, a, y, b: (a @ x - b @ y).abs(),
     ("divergences-w1", "squared"): lambda x, a, y, b: energy_distance(x, y, a, b) ** 2 / 2,
+    ("divergences-w1", "sum of the two"): lambda x, a, y, b: (
+        (torch.cat([a, b])[torch.cat([x, y]).argsort()].cumsum(0)[:-1] * torch.cat([x, y]).sort().values.diff()).sum()),
+    ("divergences-w2-gaussians", "root of the trace"): lambda mu, Sigma, m, S: (
+        (mu - m).square().sum() + (Sigma + S).trace() - 2 * (Sigma @ S).trace().sqrt()),
     ("divergences-w2-gaussians", "commuting"): lambda mu, Sigma, m, S: (
         (mu - m).square().sum() + torch.linalg.matrix_norm(root(Sigma) - root(S)) ** 2),
     ("divergences-w2-gaussians", "root of each entry"): lambda mu, Sigma, m, S: w2(
@@ -88,6 +98,8 @@ AS_WRITTEN = {
     ("divergences-fenchel", "the divergence itself"): lambda p, q, T: library.kl(p, q),
     ("divergences-js-tables", "arguments exchanged"): lambda p, q: 0.5 * with_m(
         lambda p, m: kl_div(p.log(), m), lambda q, m: kl_div(q.log(), m))(p, q),
+    ("divergences-js-tables", "still exchanged, with a tiny number"): lambda p, q: 0.5 * with_m(
+        lambda p, m: kl_div(p.clamp(min=1e-12).log(), m), lambda q, m: kl_div((q + 1e-12).log(), m))(p, q),
     ("divergences-js-tables", "one exchanged"): lambda p, q: 0.5 * with_m(
         lambda p, m: kl_div(m.log(), p), lambda q, m: kl_div(q.log(), m))(p, q),
     ("divergences-js-tables", "no logarithm"): lambda p, q: 0.5 * with_m(
@@ -107,6 +119,10 @@ AS_WRITTEN = {
     ("divergences-histograms", "squared"): lambda x, p, q: energy_distance(x, x, p, q) ** 2 / 2,
     ("divergences-histograms", "total variation"): lambda x, p, q: library.total_variation(p, q),
     ("divergences-debiased", "both bugs"): lambda x, y, eta: moved(x, y, eta) - moved(x, x, eta),
+    ("divergences-debiased", "clamped"): lambda x, y, eta: (moved(x, y, eta) - moved(x, x, eta)).clamp(min=0),
+    ("divergences-debiased", "absolute value"): lambda x, y, eta: (moved(x, y, eta) - moved(x, x, eta)).abs(),
+    ("divergences-debiased", "one count"): lambda x, y, eta: (
+        with_kl(x, y, eta, len(x)) - 0.5 * with_kl(x, x, eta, len(x)) - 0.5 * with_kl(y, y, eta, len(y))),
     ("divergences-debiased", "transport only"): lambda x, y, eta: moved(x, y, eta) - (moved(x, x, eta) + moved(y, y, eta)) / 2,
     ("divergences-debiased", "one self-term"): lambda x, y, eta: penalised(x, y, eta) - penalised(x, x, eta),
     ("divergences-debiased", "doubled"): lambda x, y, eta:
@@ -114,6 +130,10 @@ AS_WRITTEN = {
     ("divergences-debiased", "no penalty at all"): lambda x, y, eta: library.wasserstein_1d(x, y, p=2),
     ("divergences-nearest", "formula beyond the limit"): lambda sigma, eta, eta_large: [
         *formula(sigma, eta), sigma**2 + eta / 2, *formula(sigma, eta_large)],
+    ("divergences-nearest", "distance beyond the limit"): lambda sigma, eta, eta_large: [
+        *formula(sigma, eta), sigma**2 + eta / 2, 0.0, eta_large / 2],
+    ("divergences-nearest", "factor in the logarithm"): lambda sigma, eta, eta_large: [
+        sigma**2 - eta / 2, eta / 2 * (1 + (sigma**2 / eta).log()), sigma**2 + eta / 2, 0.0, sigma**2],
     ("divergences-nearest", "sigma not squared"): lambda sigma, eta, eta_large: [
         *formula(sigma.sqrt(), eta), sigma + eta / 2, 0.0, sigma],
     ("divergences-nearest", "standard deviations"): lambda sigma, eta, eta_large: [

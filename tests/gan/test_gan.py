@@ -1,1 +1,0 @@
-"""The mathematics of gan: each test names the equation that it checks."""
