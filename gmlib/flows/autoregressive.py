@@ -41,7 +41,7 @@ class MaskedAffine(nn.Module):
         for i in self.net.order.argsort().tolist():
             m, a = self._scale_and_shift(x)
             x = x.index_copy(-1, torch.tensor([i], device=z.device), (z * a.exp() + m)[..., i : i + 1])  # eq-flows-maf-inverse
-        return x, self._scale_and_shift(x)[1].sum(-1)
+        return x, a.sum(-1)  # the last pass saw all that any a looks at
 
     def _scale_and_shift(self, x: Tensor) -> tuple[Tensor, Tensor]:
         m, a = self.net(x).unbind(-1)
