@@ -102,7 +102,7 @@ def checkerboard_log_prob(x: Tensor) -> Tensor:
     """
     column, row = check_batch(x, "x", 2).floor().unbind(-1)
     dark = ((column + row) % 2 == 0) & (x >= -2).all(-1) & (x < 2).all(-1)
-    return torch.where(dark, -math.log(8.0), -math.inf).to(x.dtype)
+    return torch.where(dark, x.new_tensor(-math.log(8.0)), -math.inf)
 
 
 def pinwheel(n: int, arms: int = 5, generator: torch.Generator | None = None) -> Tensor:
