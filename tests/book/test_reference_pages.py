@@ -45,10 +45,10 @@ def test_a_chapter_without_its_pages_is_found(tmp_path):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("_ext", "figures", "__pycache__"))
     shutil.copy(ROOT / "_toc.yml", tmp_path)
     assert missing(tmp_path) == []
-    (tmp_path / "gmlib" / "gan").mkdir()
-    (tmp_path / "gmlib/gan/__init__.py").touch()
-    (tmp_path / "book/gan.md").write_text("# GAN\n\n$$\na = b\n$$ (eq-gan-a)\n", "utf-8")
+    (tmp_path / "gmlib" / "ours").mkdir()
+    (tmp_path / "gmlib/ours/__init__.py").touch()
+    (tmp_path / "book/ours.md").write_text("# Ours\n\n$$\na = b\n$$ (eq-ours-a)\n", "utf-8")
     assert missing(tmp_path) == [
-        "write book/api/gan.md, as tools.new_chapter does", "put book/api/gan into _toc.yml, as a section of book/api",
-        "write book/equations/gan.md, as tools.new_chapter does",
-        "put book/equations/gan into _toc.yml, as a section of book/equations"]
+        "write book/api/ours.md, as tools.new_chapter does", "put book/api/ours into _toc.yml, as a section of book/api",
+        "write book/equations/ours.md, as tools.new_chapter does",
+        "put book/equations/ours into _toc.yml, as a section of book/equations"]
