@@ -37,7 +37,7 @@ class StandardNormal(nn.Module):
 
 
 class StandardLogistic(nn.Module):
-    """Independent standard logistic variables: the density of each is sigmoid'(z), with tails like exp(-|z|).
+    """Independent standard logistic variables: the density of each is sigmoid'(z), with tails like ``exp(-|z|)``.
 
     Raises:
         ValueError: on a dimension below one.
