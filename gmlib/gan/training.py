@@ -39,6 +39,7 @@ def train_adversarially(
     Each step draws a new batch, with replacement, and new noise. The generator's step computes no gradients of the
     discriminator's weights, nor the discriminator's of the generator's. With copies, every copy sees data and noise of its
     own, and their losses are added, so that with Adam or RMSProp each trains as it would alone.
+    An average of the generator's weights is the caller's, as for every loop: :func:`gmlib.train.ema`.
 
     Args:
         G, D: the players, put into training mode; ``D`` is a critic where the losses are a critic's.

@@ -9,7 +9,7 @@ from torch import nn
 
 from gmlib import checkpoint, gan
 from gmlib.nn import mlp, stacked_mlp
-from gmlib.train import Step
+from gmlib.train import Step, ema
 
 DATA = torch.randn(50, 2, generator=torch.Generator().manual_seed(3)) * 0.4 + 1.5
 NONSATURATING = {"d_loss": gan.discriminator_loss, "g_loss": gan.nonsaturating_loss}
@@ -36,6 +36,26 @@ def weights(player):
 
 def penalty(D, real, fake, generator):
     return 0.3 * gan.gradient_penalty(D, real, fake, real.ndim - 1, generator)
+
+
+def test_average_of_the_generators_weights(tmp_path):
+    """Beside the loop, by the recursion written out; and it is resumed like any other part."""
+    parts = build()
+    average, by_hand = ema(parts["G"], decay=0.7), None
+    for step in rounds(parts):
+        average.update_parameters(parts["G"])
+        now = weights(parts["G"])
+        by_hand = now if by_hand is None else 0.7 * by_hand + 0.3 * now
+        if step.step == 7:
+            checkpoint.save(tmp_path / "run", step, average=average, **parts)
+    torch.testing.assert_close(weights(average.module), by_hand)
+    assert (weights(average.module) - weights(parts["G"])).abs().max() > 1e-3
+    assert average.module.sample((5,)).shape == (5, 2)
+    again = build(seed=4)
+    other = ema(again["G"], decay=0.7)
+    for _ in rounds(again, resume=checkpoint.load(tmp_path / "run", average=other, **again)):
+        other.update_parameters(again["G"])
+    assert torch.equal(weights(other.module), weights(average.module))
 
 
 @pytest.mark.parametrize("copies", [None, 3])
