@@ -17,7 +17,7 @@ from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_notebook
 from nbval.plugin import coalesce_streams
 
-from tools.check_notebooks import SECONDS
+from tools.check_notebooks import DEAD, SECONDS
 from tools.common import ROOT, WIDGET_VIEW, kernel_environment, notebooks
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -74,7 +74,7 @@ def run(path, tries=3):
     try:
         client.execute(cwd=str(path.parent), env=kernel_environment(), stderr=subprocess.DEVNULL)
     except RuntimeError as error:  # two kernels that start at once may be given the same port: no cell has run yet
-        if "before replying to kernel_info" not in str(error) or tries == 1:
+        if DEAD not in str(error) or tries == 1:
             raise
         return run(path, tries - 1)
     write(clean(nb, path.name), path)

@@ -10,7 +10,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from tools.check_notebooks import SECONDS, command
+from tools import check_notebooks
+from tools.check_notebooks import DEAD, SECONDS, command
 from tools.common import ROOT, kernel_environment
 
 
@@ -150,6 +151,26 @@ def test_deselected_cell_is_missed(limits):
 def test_download_fails(limits):
     """A notebook that fetches something is caught even where the server answers."""
     assert "caused an exception" in limits["download"]
+
+
+@pytest.mark.parametrize("deaths, error, tries", [(2, DEAD, 3), (3, DEAD, 3), (1, "no such kernel", 1)])
+def test_kernel_that_dies_before_its_first_cell_starts_again(monkeypatch, deaths, error, tries):
+    """Three times at most, and not for another reason: a kernel that never starts is no accident."""
+    calls = []
+
+    def fake(**options):
+        calls.append(options)
+        if len(calls) <= deaths:
+            raise RuntimeError(error)
+        return "kernel", "client"
+
+    monkeypatch.setattr(check_notebooks, "start_new_kernel", fake)
+    if deaths < tries:
+        assert check_notebooks.start(cwd="here") == ("kernel", "client")
+    else:
+        with pytest.raises(RuntimeError, match=error):
+            check_notebooks.start(cwd="here")
+    assert calls == tries * [{"cwd": "here"}]
 
 
 def test_limit_is_a_minute():
