@@ -31,7 +31,7 @@ def exact_divergence(field: Field, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor
     """
     with torch.enable_grad():
         y = x if x.requires_grad else x.detach().requires_grad_()
-        v = field(y, t)
+        v = field(y, t) + 0 * y  # a field that ignores x has a trace too: 0
         columns = (torch.autograd.grad(v[..., i].sum(), y, create_graph=True)[0][..., i] for i in range(x.shape[-1]))
         trace = sum(columns)  # eq-flows-trace
     return _as_asked(v, trace)
@@ -41,10 +41,14 @@ def hutchinson(eps: Tensor) -> Divergence:
     """An estimate of the trace without bias: eps^T J eps, for one eps with mean 0 and identity covariance.
 
     The same eps must serve for the whole solution, or the estimate of log p is not one of a smooth equation. Unbiased is the
-    estimate of log p, and not that of p.
+    estimate of log p, and not that of p. For training, give a layer a new one before each step:
+    ``layer.divergence = hutchinson(eps)``.
 
     Args:
         eps: shape of x.
+
+    Raises:
+        ValueError: when it is used, on an x of another shape.
 
     Source: Hutchinson 1990; Grathwohl et al. 2019; in the book eq-flows-hutchinson.
 
@@ -56,9 +60,11 @@ def hutchinson(eps: Tensor) -> Divergence:
     """
 
     def divergence(field: Field, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        if eps.shape != x.shape:
+            raise ValueError(f"eps must have shape {tuple(x.shape)}, got {tuple(eps.shape)}")
         with torch.enable_grad():
             y = x if x.requires_grad else x.detach().requires_grad_()
-            v = field(y, t)
+            v = field(y, t) + 0 * y
             (product,) = torch.autograd.grad(v, y, eps, create_graph=True)
             trace = (product * eps).sum(-1)  # eq-flows-hutchinson
         return _as_asked(v, trace)

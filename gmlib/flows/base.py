@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable
 
@@ -60,7 +61,7 @@ class StandardLogistic(nn.Module):
     def draw(self, n: int, like: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Exact draws, shape ``(n, D)``, with dtype and device of ``like``."""
         u = torch.rand(n, self.D, generator=generator, dtype=like.dtype, device=like.device)
-        return torch.logit(u.clamp(torch.finfo(u.dtype).tiny, 1 - torch.finfo(u.dtype).eps))
+        return torch.logit(u.clamp(torch.finfo(u.dtype).eps / 4, 1 - torch.finfo(u.dtype).eps / 2))
 
 
 class Compose(nn.Module):
@@ -154,6 +155,6 @@ class Flow(nn.Module):
     def sample(self, sample_shape: tuple[int, ...] = (), generator: torch.Generator | None = None) -> Tensor:
         """Draws, shape ``(*sample_shape, D)``: exact, but for the solver of a continuous flow."""
         with torch.no_grad():
-            like = next(self.parameters())
+            like = next(itertools.chain(self.parameters(), self.buffers()), torch.empty(0))
             z = self.base.draw(math.prod(sample_shape), like, generator)
             return self.f.inverse(z)[0].reshape(*sample_shape, self.base.D)

@@ -46,11 +46,11 @@ class LULinear(nn.Module):
     With channels on the last axis it is an invertible 1 x 1 convolution: one position after the other goes through the same W.
 
     Args:
-        W: the matrix at the start, shape ``(D, D)``, not singular; a random rotation, say.
+        W: the matrix at the start, shape ``(D, D)``, far from singular; a random rotation or reflection, say.
         event_dims: how many last axes make one example: 1, or 3 for images ``(H, W, C)``.
 
     Raises:
-        ValueError: if W is not a square matrix or is singular.
+        ValueError: if W is not a square matrix or is singular, up to rounding.
 
     Source: Kingma and Dhariwal 2018, section 3.2; in the book eq-flows-lu.
 
@@ -66,7 +66,7 @@ class LULinear(nn.Module):
             raise ValueError(f"W must have shape (D, D), got {tuple(W.shape)}")
         P, L, U = torch.linalg.lu(W)
         diagonal = U.diagonal()
-        if (diagonal == 0).any():
+        if (diagonal.abs() <= 10 * torch.finfo(W.dtype).eps * W.abs().max()).any():
             raise ValueError("W must not be singular")
         self.event_dims = check_count(event_dims, "event_dims")
         self.register_buffer("P", P)
@@ -94,6 +94,8 @@ class LULinear(nn.Module):
 
 class ActNorm(nn.Module):
     """z = (x - shift) exp(log_s) on the last axis, set by the first batch so that z has mean 0 and variance 1 there.
+
+    The first batch that goes forward sets it, in ``log_prob`` too; until then ``inverse`` is the identity.
 
     Args:
         D: length of the last axis: dimensions, or channels.
@@ -145,7 +147,7 @@ class PixelCDF(nn.Module):
 
     Args:
         counts: how often each pixel has each level, each positive (add a little), shape ``(D, levels)``. Pixel values
-            lie in [0, 1), level k on [k, k + 1) / levels.
+            lie in [0, 1), level k on [k, k + 1) / levels; elsewhere the density is 0.
 
     Raises:
         ValueError: if a count is not positive.
@@ -173,6 +175,7 @@ class PixelCDF(nn.Module):
         mass, below = self._at(k)
         u = (below + mass * (x * levels - k)).clamp(*_open(x))
         log_det = (mass * levels).log() - u.log() - (-u).log1p()  # eq-flows-pixel-cdf
+        log_det = torch.where((x >= 0) & (x < 1), log_det, -torch.inf)
         return torch.logit(u), log_det.sum(-1)
 
     def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]:

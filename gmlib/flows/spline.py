@@ -44,6 +44,8 @@ def rational_quadratic(
         raise ValueError(f"widths, heights and slopes must have shape (*{tuple(x.shape)}, bins) and one less, got "
                          f"{tuple(widths.shape)}, {tuple(heights.shape)}, {tuple(slopes.shape)}")
     check_positive(bound, "bound")
+    if LEAST * bins >= 1:
+        raise ValueError(f"there must be fewer than {1 / LEAST:.0f} bins, got {bins}")
     inside = x.abs() <= bound
     y = x.clamp(-bound, bound)
     # what stands at knots is one tensor: x, y and slope by knot by point. PyTorch is slow along a short last axis.
@@ -59,10 +61,11 @@ def rational_quadratic(
     w, h = x1 - x0, y1 - y0
     s = h / w
     bend = d0 + d1 - 2 * s
-    if inverse:  # the root of a quadratic, in the form that does not cancel
+    if inverse:  # the root of a quadratic, in the form that does not cancel for this sign of b
         rise = y - y0
         a, b, c = h * (s - d0) + rise * bend, h * d0 - rise * bend, -s * rise
-        t = 2 * c / (-b - (b.square() - 4 * a * c).clamp(min=0).sqrt())
+        root = (b.square() - 4 * a * c).clamp(min=0).sqrt()
+        t = torch.where(b >= 0, 2 * c / torch.where(b >= 0, -b - root, 1.0), (root - b) / torch.where(b >= 0, 1.0, 2 * a)).clamp(0, 1)
     else:
         t = (y - x0) / w
     first, second = d0.lerp(s, t), s.lerp(d1, t)  # (1 - t) d0 + t s, and (1 - t) s + t d1

@@ -12,7 +12,7 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 from torch import Tensor, nn
 
-from gmlib.core import check_positive
+from gmlib.core import check_count, check_positive
 
 
 def bridge_mass(P_minus: float, delta: float, L: float) -> float:
@@ -76,7 +76,7 @@ def least_kl(a: float, s: float, L: float) -> LeastKL:
     """
     for v, name in ((a, "a"), (s, "s"), (L, "L")):
         check_positive(v, name)
-    if not s < L < s * math.exp(a**2 / (2 * s**2)):
+    if not 0 < math.log(L / s) < a**2 / (2 * s**2):
         raise ValueError(f"L must be between s and s exp(a^2 / (2 s^2)), got {L!r}")
 
     def log_p(x: float) -> float:
@@ -99,7 +99,7 @@ def least_kl(a: float, s: float, L: float) -> LeastKL:
                    points=[min(delta, a) / 2, min(delta, a)], epsabs=1e-12)[0]  # fmt: skip
     price = 2 * between + 2 * math.exp(log_outside(delta)) * log_C(delta)  # eq-flows-price
     C = math.exp(log_C(delta)) if log_C(delta) < 700 else math.inf
-    return LeastKL(float(price), float(delta), C)
+    return LeastKL(max(float(price), 0.0), float(delta), C)
 
 
 class SlopeLimited(nn.Module):
@@ -120,6 +120,7 @@ class SlopeLimited(nn.Module):
 
     def __init__(self, L: float, reach: float = 4.5, steps: int = 96):
         super().__init__()
+        check_count(steps, "steps")
         self.L, self.width = check_positive(L, "L"), 1.2 * 2 * check_positive(reach, "reach") / steps
         self.register_buffer("centres", torch.linspace(-reach, reach, steps))
         self.y = nn.Parameter(torch.full((steps,), 0.1))
@@ -132,7 +133,7 @@ class SlopeLimited(nn.Module):
         return z, (1 / self.L + (self.y.square() * bell).sum(-1)).log()
 
     def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """By bisection: f has slope at least 1 / L."""
+        """By bisection, without gradients: f has slope at least 1 / L."""
         with torch.no_grad():
             high = self.L * (z.abs().max() + self.b.abs() + self.y.square().sum() + 1)
             low, high = (-high).expand_as(z), high.expand_as(z)

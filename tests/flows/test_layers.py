@@ -140,12 +140,21 @@ def test_first_batch_sets_the_normalisation(generator):
 def test_pixel_layer_is_the_histogram(generator):
     """Before a standard logistic law it is exactly the density of the histograms; its determinant is autograd's."""
     counts = torch.rand(5, 17, generator=generator, dtype=F64) + 0.1
-    flow, x = flows.Flow([flows.PixelCDF(counts), flows.Scaling(torch.zeros(5))], flows.StandardLogistic(5)).double(), torch.rand(
-        200, 5, generator=generator, dtype=F64)
+    flow, x = flows.Flow([flows.PixelCDF(counts)], flows.StandardLogistic(5)), torch.rand(200, 5, generator=generator, dtype=F64)
     mass = (counts / counts.sum(-1, keepdim=True))[torch.arange(5), (17 * x).long()]
     torch.testing.assert_close(flow.log_prob(x), (17 * mass).log().sum(-1), rtol=0, atol=1e-9)
     layer = flow.f.layers[0]
-    torch.testing.assert_close(layer.inverse(layer(x)[0])[0], x, rtol=0, atol=1e-9)
+    z, log_det = layer(x)
+    back, log_back = layer.inverse(z)
+    torch.testing.assert_close(back, x, rtol=0, atol=1e-9)
+    torch.testing.assert_close(log_back, -log_det, rtol=0, atol=1e-9)
+    draws = flow.sample((20_000,), generator)  # a flow without parameters
+    assert draws.dtype == F64
+    shares = torch.stack([(17 * draws[:, 2]).long() == k for k in range(17)]).double().mean(1)
+    torch.testing.assert_close(shares, counts[2] / counts[2].sum(), rtol=0, atol=5 * (0.25 / 20_000) ** 0.5)
+    outside = torch.tensor([[-0.2], [1.0], [40.0]], dtype=F64) * torch.tensor([0.0, 0, 1, 0, 0], dtype=F64) + 0.3
+    assert flow.log_prob(outside).tolist() == [flow.log_prob(outside[0]).item(), -torch.inf, -torch.inf]
+    assert flow.log_prob(outside[0] - 0.31).item() == -torch.inf
     torch.testing.assert_close(layer(x[:4])[1], torch.linalg.slogdet(jacobian(layer, x[:4]))[1], rtol=0, atol=1e-9)
 
 

@@ -56,23 +56,34 @@ def test_hutchinson_over_all_signs_is_the_trace(generator):
     torch.testing.assert_close(bent_mean, ode.exact_divergence(bent, x, t)[1][0], rtol=0, atol=1e-9)
 
 
-def test_gradients_flow_where_they_are_asked_for():
+@pytest.mark.parametrize("divergence", [ode.exact_divergence, ode.hutchinson(torch.tensor([[1.3, -0.6]], dtype=F64))])
+def test_a_field_that_ignores_x_has_trace_zero(divergence):
+    x, t = torch.tensor([[0.3, -1.2]], dtype=F64), torch.tensor(0.7, dtype=F64)
+    v, trace = divergence(lambda x, t: t * torch.ones_like(x), x, t)
+    assert v.tolist() == [[0.7, 0.7]] and trace.tolist() == [0.0]
+
+
+@pytest.mark.parametrize("divergence", [ode.exact_divergence, ode.hutchinson(torch.tensor([[1.3, -0.6]], dtype=F64))])
+def test_gradients_flow_where_they_are_asked_for(divergence):
     weight = torch.tensor(0.4, dtype=F64, requires_grad=True)
     x = torch.tensor([[0.3, -1.2]], dtype=F64)
-    field = lambda x, t: torch.tanh(weight * x)  # noqa: E731
-    _, log_det = ode.integrate(field, x, 0.0, 1.0, 8, ode.exact_divergence)
+    field = lambda x, t: torch.tanh(weight * x + 0.2 * x.flip(-1))  # noqa: E731
+    _, log_det = ode.integrate(field, x, 0.0, 1.0, 8, divergence)
     (gradient,) = torch.autograd.grad(log_det.sum(), weight)
     h = 1e-6
     with torch.no_grad():
         values = []
         for step in (h, -h):
-            shifted = lambda x, t, w=weight + step: torch.tanh(w * x)  # noqa: E731
-            values.append(ode.integrate(shifted, x, 0.0, 1.0, 8, ode.exact_divergence)[1].sum())
+            shifted = lambda x, t, w=weight + step: torch.tanh(w * x + 0.2 * x.flip(-1))  # noqa: E731
+            values.append(ode.integrate(shifted, x, 0.0, 1.0, 8, divergence)[1].sum())
         assert not values[0].requires_grad
     assert math.isclose(gradient.item(), ((values[0] - values[1]) / (2 * h)).item(), rel_tol=1e-6)
 
 
-CASES = {"steps must be a whole number of at least 1, got 0": lambda: ode.integrate(linear, torch.zeros(1, 3), 0.0, 1.0, 0)}
+CASES = {
+    "steps must be a whole number of at least 1, got 0": lambda: ode.integrate(linear, torch.zeros(1, 3), 0.0, 1.0, 0),
+    "eps must have shape (1, 3), got (3,)": lambda: ode.hutchinson(torch.ones(3))(torch.sin, torch.zeros(1, 3), torch.zeros(())),
+}
 
 
 @pytest.mark.parametrize("message", CASES)

@@ -76,10 +76,18 @@ def test_slope_limited_flow(generator):
     torch.testing.assert_close(log_back, -log_det, rtol=0, atol=1e-9)
 
 
+def test_price_of_modes_far_apart_does_not_overflow():
+    """The slope at 0 would be e^800; and the price is a pure number, so all three lengths may be measured in other units."""
+    far, same = flows.least_kl(2.0, 0.05, 10.0), flows.least_kl(4.6, 0.115, 23.0)
+    assert far.kl == pytest.approx(same.kl, abs=1e-10) and same.delta == pytest.approx(2.3 * far.delta, rel=1e-9)
+    assert 0 <= flows.least_kl(2.0, 0.5, 1490.478).kl < 1e-12
+
+
 CASES = {
     "P_minus must be in (0, 1), got 0.0": lambda: flows.bridge_mass(0.0, 1.0, 2.0),
     "delta must be positive and finite, got -1.0": lambda: flows.bridge_mass(0.3, -1.0, 2.0),
     "L must be positive and finite, got 0.0": lambda: flows.bridge_mass(0.3, 1.0, 0.0),
+    "steps must be a whole number of at least 1, got 0": lambda: flows.SlopeLimited(3.0, steps=0),
     "a must be positive and finite, got 0.0": lambda: flows.least_kl(0.0, 0.5, 3.0),
     "s must be positive and finite, got -0.5": lambda: flows.least_kl(2.0, -0.5, 3.0),
     "L must be between s and s exp(a^2 / (2 s^2)), got 2000.0": lambda: flows.least_kl(2.0, 0.5, 2000.0),

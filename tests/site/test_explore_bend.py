@@ -7,71 +7,31 @@ from scipy.stats import norm
 
 from gmlib.explore import Bend, bent
 from tests.explore import bend_oracle as oracle
+from tests.site.explore import (
+    CONTRAST, NUMBERS, OVERLAPS, PHONE, PLACE, WORDS, alone, beside, chinese, drag, has_picture_on_paper, has_ring,
+    is_silent, keeps_keys, middle, no_sideways, press, show_figure, speak, swipe, wait_until_heard,
+)
 
 pytestmark = pytest.mark.site
 
 PAGE = "book/bend.html"
 HANDLES = ("left", "middle", "right")
-PHONE = dict(width=390, has_touch=True, is_mobile=True)
-NUMBERS = """() => Object.fromEntries([...document.querySelectorAll(".explore [data-quantity]")]
-  .map((e) => [e.dataset.quantity, [Number(e.dataset.value), e.textContent]]))"""
-
-# the figure from one text, as a notebook has it: what it shows in some states, and how many listen before and after
-SHOW = """async ([source, states]) => {
-  const { default: figure } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
-  const el = document.body.appendChild(document.createElement("div")), actions = {}, found = [];
-  const model = { state: { ...states[0] }, heard: 0, get: (name) => model.state[name], save_changes: () => {},
-    on: (event, action) => { (actions[event] ??= []).push(action); model.heard++; }, off: () => { model.heard--; },
-    set: (name, value) => { model.state[name] = value; for (const action of actions[`change:${name}`]) action(); } };
-  const leave = figure.render({ model, el });
-  await new Promise(requestAnimationFrame); await new Promise(requestAnimationFrame);
-  for (const state of states) {
-    Object.assign(model.state, state);
-    model.set("right", state.right);
-    const words = [...el.querySelectorAll(".ex-summary > span")].map((e) => e.textContent);
-    found.push([Object.fromEntries([...el.querySelectorAll("[data-quantity]")]
-      .map((e) => [e.dataset.quantity, [Number(e.dataset.value), e.textContent]])), words]);
-  }
-  const { heard } = model;
-  leave();
-  el.remove();
-  return [found, heard, model.heard];
-}"""
-
-
-def states(all_handles):
-    return [dict(zip(HANDLES, handles)) for handles in all_handles]
 
 
 @pytest.fixture(scope="module")
 def show(chromium, sample):
     """A function that gives numbers and words in all states, from the module with or without a planted error."""
-    page = chromium.new_page()
-    page.goto(sample.url("book/references.html"))
-    page.add_style_tag(content=Bend._css)
-
-    def shown(source=Bend._esm, of=oracle.STATES):
-        found, heard, left = page.evaluate(SHOW, [source, states(of)])
-        assert heard > 0 == left  # nothing listens once the cell is gone
-        return found
-
-    yield shown
-    page.close()
+    with alone(chromium, sample, Bend) as shown:
+        yield lambda source=Bend._esm, of=oracle.STATES: shown(
+            [dict(zip(HANDLES, handles)) for handles in of], source, f"(el) => [({NUMBERS})(el), ({WORDS})(el)]")
 
 
 @pytest.fixture
 def opened(visit, sample):
-    def start(**options):
-        tab = visit(sample, **options)
-        tab.open(sample.url(PAGE))
-        tab.page.locator(".explore [data-quantity=least]").wait_for(state="attached")
-        tab.page.locator(".ex-plane .ex-stage").scroll_into_view_if_needed()
-        return tab
-
-    return start
+    return lambda **options: show_figure(visit(sample, **options), sample.url(PAGE), "[data-quantity=least]", ".ex-plane .ex-stage")
 
 
-def press(tab, name: str) -> None:
+def push(tab, name: str) -> None:
     tab.page.locator(".explore button", has_text=name).click()
 
 
@@ -109,11 +69,11 @@ def test_numbers_agree_with_the_oracle_and_with_python(show):
 def test_page_shows_what_a_notebook_shows(opened, show):
     tab = opened()
     for name, handles in (("Steepen", oracle.STATES[1]), ("Straighten", oracle.STATES[2]), ("Reset", oracle.START)):
-        press(tab, name)
+        push(tab, name)
         assert places(tab) == [pytest.approx(each) for each in handles]
         ((numbers, words),) = show(of=(handles,))
         assert tab.page.evaluate(NUMBERS) == numbers
-        assert tab.page.locator(".explore .ex-summary > span").all_text_contents() == words
+        assert tab.page.evaluate(WORDS) == words
     assert tab.faults == []
 
 
@@ -167,7 +127,7 @@ def test_curves_handles_and_samples_stand_where_they_should(opened, width):
         return (5.85 - y / unit) / (6.8 / 7.2)
 
     for name, handles in (("Steepen", oracle.STATES[1]), ("Straighten", oracle.STATES[2]), ("Reset", oracle.START)):
-        press(tab, name)
+        push(tab, name)
         curve, slope, law, base, target = (points(tab.page.locator(f".explore polyline.{name}")) for name in (
             "ex-curve", "ex-slope", "ex-q", "ex-p", "ex-typical"))
         pixel = 0.1 / unit
@@ -197,22 +157,9 @@ def test_curves_handles_and_samples_stand_where_they_should(opened, width):
         assert (mark[0] / track * 1.5, full[1] / track * 1.5) == pytest.approx((least, kl), abs=0.02)
 
 
-OVERLAPS = """() => {
-  const stage = document.querySelector(".ex-plane .ex-stage").getBoundingClientRect(), found = [];
-  const boxes = [...document.querySelectorAll(".ex-plane .ex-stage text")].map((e) => [e.textContent, e.getBoundingClientRect()]);
-  boxes.forEach(([words, a], i) => {
-    if (a.left < stage.left - 1 || a.right > stage.right + 1) found.push(words);
-    for (const [others, b] of boxes.slice(i + 1)) {
-      if (a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 4 && b.top < a.bottom - 4) found.push([words, others]);
-    }
-  });
-  return found;
-}"""
-
-
 @pytest.mark.parametrize("width", [1280, 600, 480, 390, 320])
 def test_no_words_of_the_drawing_meet(opened, width):
-    assert opened(width=width).page.evaluate(OVERLAPS) == []
+    assert opened(width=width).page.evaluate(OVERLAPS, 4) == []
 
 
 # --- words ------------------------------------------------------------------------------------------------------------
@@ -234,13 +181,12 @@ SAYS = {
 
 def test_the_sentence_says_what_to_notice(show, opened):
     shown = show()
-    for state, told in SAYS.items():
-        assert tuple(shown[state][1]) == told
+    for state, words in SAYS.items():
+        assert tuple(shown[state][1]) == words
     tab = opened()
-    region = tab.page.locator(".explore .ex-heard")
-    assert region.get_attribute("aria-live") == "polite" and region.inner_text() == ""
-    press(tab, "Steepen")
-    tab.page.wait_for_function("document.querySelector('.ex-heard').textContent.startsWith('A gap opens')")
+    assert is_silent(tab)
+    push(tab, "Steepen")
+    wait_until_heard(tab, "A gap opens")
 
 
 def test_the_sentence_is_true(show):
@@ -268,20 +214,23 @@ def test_every_word_follows_the_page(opened):
     tab = opened()
     for language, words in {"en": ("largest slope", "least at this slope", "target", "Straighten", "Steepen", "Reset"),
                             "zh": ("最大斜率", "此斜率下最小", "目标", "拉直", "变陡", "重置")}.items():
-        tab.page.click(f'.bi-switch button[value="{language}"]')
+        speak(tab, language)
         seen = tab.page.locator(".explore .ex").inner_text()
         assert all(word in seen for word in words)
-        assert any("\u4e00" <= c <= "\u9fff" for c in seen) == (language == "zh")
+        assert chinese(seen) == (language == "zh")
         label = tab.page.locator(".explore .ex-plane .ex-stage").get_attribute("aria-label")
         assert ("curve" in label, "曲线" in label) == (language == "en", language == "zh")
 
 
 # --- hands ------------------------------------------------------------------------------------------------------------
 
-def handle(tab, number: int) -> tuple[float, float, float]:
-    """Where a handle is, and how many pixels a unit of the stage has."""
-    box, stage = (tab.page.locator(f".explore {name}").bounding_box() for name in (f".ex-bend >> nth={number}", ".ex-plane .ex-stage"))
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, stage["width"] / 12
+def handle(tab, number: int) -> tuple[float, float]:
+    return middle(tab.page.locator(f".explore .ex-bend >> nth={number}"))
+
+
+def unit(tab) -> float:
+    """Of the stage, in pixels."""
+    return tab.page.locator(".explore .ex-plane .ex-stage").bounding_box()["width"] / 12
 
 
 @pytest.mark.parametrize("number, by, expected", [
@@ -289,14 +238,7 @@ def handle(tab, number: int) -> tuple[float, float, float]:
     (1, (4, 5), (0.45, 1.8)), (1, (-4, -5), (-0.45, -1.8)), (2, (9, 9), (2.5, 3.0)), (0, (-9, -9), (-2.5, -3.0))])
 def test_mouse_drags_a_handle_as_far_as_its_neighbours(opened, number, by, expected):
     tab = opened()
-    x, y, unit = handle(tab, number)
-    to = x + by[0] * unit * 9 / 6.4, y - by[1] * unit * 6.8 / 7.2
-    tab.page.mouse.move(x, y)
-    tab.page.mouse.down()
-    for step in range(1, 6):
-        tab.page.mouse.move(x + step / 5 * (to[0] - x), y + step / 5 * (to[1] - y))
-    tab.page.mouse.up()
-    tab.page.mouse.move(x, y)  # let go: nothing follows any more
+    drag(tab, handle(tab, number), by[0] * unit(tab) * 9 / 6.4, -by[1] * unit(tab) * 6.8 / 7.2)
     assert places(tab)[number] == pytest.approx(expected) and tab.faults == []
     assert [each for i, each in enumerate(places(tab)) if i != number] == [
         pytest.approx(each) for i, each in enumerate(oracle.START) if i != number]
@@ -304,99 +246,60 @@ def test_mouse_drags_a_handle_as_far_as_its_neighbours(opened, number, by, expec
 
 def test_finger_drags_a_handle(opened):
     tab = opened(**PHONE)
-    x, y, unit = handle(tab, 2)
-    send = tab.page.context.new_cdp_session(tab.page).send
-    for step in range(11):
-        where = [{"x": x + 8 + 1.4 * unit * step / 10, "y": y - 8}]  # a finger is wide: beside the handle will do
-        send("Input.dispatchTouchEvent", {"type": "touchMove" if step else "touchStart", "touchPoints": where})
-    send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    swipe(tab, beside(handle(tab, 2)), 1.4 * unit(tab))
     assert 1.2 <= places(tab)[2][0] <= 1.5 and tab.page.evaluate("scrollX") == 0
 
 
 def test_keyboard_reaches_and_moves_everything(opened):
     tab = opened()
-    key = tab.page.keyboard.press
     tab.page.locator(".explore .ex-bend >> nth=0").focus()
-    for _ in range(3):
-        key("ArrowLeft")
-    key("ArrowUp")
+    press(tab, "ArrowLeft", "ArrowLeft", "ArrowLeft", "ArrowUp")
     assert places(tab)[0] == pytest.approx((-0.65, -1.8))
-    assert tab.page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-    key("Tab")
-    key("Shift+ArrowRight")
+    assert has_ring(tab)
+    press(tab, "Tab", "Shift+ArrowRight")
     assert places(tab)[1] == pytest.approx((0.45, 0.0))  # as far as the next one
     ranges = [tab.page.locator(f".explore .ex-bend >> nth={i}").evaluate(
         "(e) => [e.ariaValueMin, e.ariaValueNow, e.ariaValueMax].map(Number)") for i in range(3)]
     assert ranges == [[-2.5, -0.65, 0.4], [-0.6, 0.45, 0.45], [0.5, 0.5, 2.5]]
-    key("Tab")
-    key("Tab")
-    key("Enter")
+    press(tab, "Tab", "Tab", "Enter")
     assert places(tab) == [pytest.approx(each) for each in oracle.STATES[2]]
-    key("Tab")
-    key("Space")
+    press(tab, "Tab", "Space")
     assert places(tab) == [pytest.approx(each) for each in oracle.STATES[1]]
-    key("Tab")
-    key("Enter")
+    press(tab, "Tab", "Enter")
     assert places(tab) == [pytest.approx(each) for each in oracle.START]
-    assert tab.page.locator(".explore :is(button, [role=slider])").evaluate_all(
-        "(all) => all.map((e) => e.dataset.lmSuppressShortcuts)") == 6 * ["true"]
+    assert keeps_keys(tab) == 6 * [True]
 
 
 # --- place and looks --------------------------------------------------------------------------------------------------
-
-PLACE = """() => [parseFloat(getComputedStyle(document.querySelector(".explore > div")).minHeight),
-  document.querySelector(".ex").getBoundingClientRect().height,
-  Math.min(...[...document.querySelectorAll(".ex :is(button, [role=slider])")]
-    .map((e) => Math.min(e.offsetWidth, e.offsetHeight)))]"""
-
 
 @pytest.mark.parametrize("width, theme", [(1280, "light"), (680, "light"), (600, "light"), (480, "light"), (390, "dark"),
                                           (320, "light")])
 def test_it_keeps_its_place_in_every_language_and_state(opened, width, theme):
     tab = opened(width=width, color_scheme=theme, has_touch=width == 390)
     for language in ("en", "zh", "both"):
-        tab.page.click(f'.bi-switch button[value="{language}"]')
+        speak(tab, language)
         for number in range(3):
             tab.page.locator(f".explore button >> nth={number}").click()
             place, figure, target = tab.page.evaluate(PLACE)
             assert place == pytest.approx(figure, abs=0.5), (language, number)
             assert target >= 24
         tab.page.locator(".explore .ex-bend >> nth=1").focus()
-        tab.page.keyboard.press("Shift+ArrowUp")
-        tab.page.keyboard.press("Shift+ArrowUp")
-        for _ in range(6):
-            tab.page.keyboard.press("Shift+ArrowLeft")
+        press(tab, *2 * ["Shift+ArrowUp"], *6 * ["Shift+ArrowLeft"])
         place, figure, _ = tab.page.evaluate(PLACE)
         assert place == pytest.approx(figure, abs=0.5), language
-        assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
+        assert no_sideways(tab, width)
     assert tab.faults == []
 
 
-CONTRAST = """() => {
-  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-  const light = (colour) => {
-    canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
-    const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3).map((v) => v / 255)
-      .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const page = light(getComputedStyle(document.body).backgroundColor);
-  const against = (line) => (Math.max(line, page) + 0.05) / (Math.min(line, page) + 0.05);
-  const style = (name) => getComputedStyle(document.querySelector(`.ex-stage ${name}`));
-  return [...["polyline.ex-p", "polyline.ex-q", ".ex-curve", ".ex-slope", ".ex-typical"].map((name) => style(name).stroke),
-    ...[".ex-of-p", ".ex-of-q"].map((name) => style(name).fill)].map((colour) => against(light(colour)));
-}"""
+PARTS = {**dict.fromkeys(("polyline.ex-p", "polyline.ex-q", ".ex-curve", ".ex-slope", ".ex-typical"), "stroke"),
+         ".ex-of-p": "fill", ".ex-of-q": "fill"}
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_line_stands_out_from_the_page(opened, theme):
-    assert min(opened(color_scheme=theme).page.evaluate(CONTRAST)) > 3
+    found = opened(color_scheme=theme).page.evaluate(CONTRAST, PARTS)
+    assert min(found.values()) > 3, found
 
 
 def test_paper_and_a_page_without_script_have_the_picture(visit, sample, opened):
-    tab = visit(sample, java_script_enabled=False)
-    tab.page.goto(sample.url(PAGE))
-    assert tab.page.locator(".explore img").bounding_box()["height"] > 300 and tab.page.locator(".ex").count() == 0
-    tab = opened()
-    tab.page.emulate_media(media="print")
-    assert tab.page.locator(".explore img").is_visible() and not tab.page.locator(".explore .ex").is_visible()
+    assert has_picture_on_paper(visit, sample, opened, PAGE)

@@ -1,9 +1,8 @@
 """The exercises of the chapter on flows: notebooks/exercises/flows.ipynb.
 
-Shapes: x is (N,) or (N, D); s and t are (N, D/2); a and c are (K,), one number for each layer. A result that
-holds new points and log-determinants is (N, D + 1), the log-determinant last. Values are in nats.
-These exercises have their specifications and inputs here and their mistakes in ``mistakes``; ``bits``, ``bugs``, ``trace``
-and ``paper`` hold the others.
+Shapes: x is (N,) or (N, D); a and c are (K,), one number for each layer. Values are in nats.
+The first two have their specifications and inputs here and their mistakes in ``mistakes``; ``halves``, ``bits``, ``bugs``,
+``trace`` and ``paper`` hold the others.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from random import Random
 from types import MappingProxyType
 
 from gmlib.exercises.exercise import Exercise, specification, table
-from gmlib.exercises.flows import bits, bugs, mistakes, paper, trace
+from gmlib.exercises.flows import bits, bugs, halves, mistakes, paper, trace
 from gmlib.exercises.flows.mistakes import logistic, path
 
 Vector = list[float]
@@ -48,23 +47,10 @@ def compose_inputs(rng: Random, number: int) -> dict:
     return {"x": table(rng, 1 + number % 3, 2 + number % 3), "a": a, "c": c}
 
 
-@specification
-def coupling(x: Matrix, s: Matrix, t: Matrix) -> Matrix:
-    """The first half of x, the second one scaled by exp(s) and shifted by t, and the sum of s; in the book eq-flows-affine."""
-    d = len(s[0])
-    moved = [[v * exp(p) + q for v, p, q in zip(row[d:], ps, qs)] for row, ps, qs in zip(x, s, t)]
-    return [[*row[:d], *z, sum(ps)] for row, z, ps in zip(x, moved, s)]
-
-
-def coupling_inputs(rng: Random, number: int) -> dict:
-    N, d = 1 + number % 3, 2 + number % 2
-    return {"x": table(rng, N, 2 * d), "s": table(rng, N, d, scale=0.7), "t": table(rng, N, d)}
-
-
 EXERCISES = MappingProxyType({
     "flows-affine-log-prob": Exercise(affine_log_prob, affine_log_prob_inputs, mistakes.AFFINE_LOG_PROB),
     "flows-compose": Exercise(compose, compose_inputs, mistakes.COMPOSE),
-    "flows-coupling": Exercise(coupling, coupling_inputs, mistakes.COUPLING),
+    **halves.EXERCISES,
     **bits.EXERCISES,
     **bugs.EXERCISES,
     **trace.EXERCISES,

@@ -101,7 +101,7 @@ LDL = (
         "对数行列式以比特为单位了；以奈特为单位要用自然对数。"),
     Misconception("volume kept", paper(log_det=lambda a, b, c, rest, det, r: 0.0),
         "The shear keeps the volume, but the scales do not.",
-        "剪切保持体积，尺度却不。"),
+        "剪切保持体积，缩放却不保持。"),
     Misconception("scale unchanged", paper(other=lambda a, b, c, rest, det, r: 1 / sqrt(rest)),
         "In the last number the second scale was left as it was; what shears leave fixed is the product of the scales.",
         "最后一个数仍是原来的第二个尺度；剪切保持体积，所以固定的是两个尺度的乘积。"),

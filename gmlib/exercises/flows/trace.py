@@ -110,7 +110,7 @@ HUTCHINSON = (
         "这是 eps^T J 的长度平方，它估计的是 J 全部元素的平方和。"),
     Misconception("absolute value", estimate(lambda J, e: abs(quadratic(J, e))),
         "The absolute value was taken; a divergence may be negative, where the field flows together.",
-        "取了绝对值；散度可以为负，向量场在那里汇聚。"),
+        "取了绝对值；向量场汇聚之处，散度可以为负。"),
     Misconception("no derivative", field_itself,
         "eps was multiplied by the field itself; it is the field's derivative that is wanted.",
         "eps 乘的是向量场本身；要的是它的导数。"),

@@ -113,6 +113,13 @@ def summed_slopes(x, a, c):
     return total
 
 
+def slopes_of_the_bracket(x, a, c):
+    total = 0
+    for p, q in zip(a, c):
+        total, x = total + (1 + p * x.cos()).log().sum(-1), q * (x + p * x.sin())
+    return total
+
+
 # The mistakes as students write them, and not as the list of mistakes computes them.
 AS_WRITTEN = {
     ("flows-affine-log-prob", "sign"): lambda x, mu, c: logistic((x - mu) / c) + c.abs().log(),
@@ -125,6 +132,7 @@ AS_WRITTEN = {
     ("flows-affine-log-prob", "distribution function"): lambda x, mu, c: ((x - mu) / c).sigmoid().log() - c.abs().log(),
     ("flows-affine-log-prob", "multiplied"): lambda x, mu, c: logistic((x - mu) * c) - c.abs().log(),
     ("flows-compose", "sum of the slopes"): summed_slopes,
+    ("flows-compose", "c left out"): slopes_of_the_bracket,
     ("flows-compose", "all at x"): lambda x, a, c: waves(x, a, c, "x", lambda v: v.sum((0, 2))),
     ("flows-compose", "at the output"): lambda x, a, c: waves(x, a, c, "output", lambda v: v.sum((0, 2))),
     ("flows-compose", "product"): lambda x, a, c: waves(x, a, c, "input", lambda v: v.sum(2).prod(0)),
@@ -141,6 +149,7 @@ AS_WRITTEN = {
     ("flows-coupling", "log of s"): coupled(right_z, lambda s: row_sum(s.abs().log())),
     ("flows-coupling", "s for the scale, consistently"): coupled(lambda v, s, t: s * v + t, lambda s: row_sum(s.abs().log())),
     ("flows-coupling", "shift first"): coupled(lambda v, s, t: (v + t) * s.exp(), row_sum),
+    ("flows-coupling", "shift subtracted first"): coupled(lambda v, s, t: (v - t) * s.exp(), row_sum),
     ("flows-coupling", "inverse"): coupled(lambda v, s, t: (v - t) / s.exp(), lambda s: -row_sum(s)),
     ("flows-coupling", "sigmoid"): coupled(lambda v, s, t: v * s.sigmoid() + t, lambda s: row_sum(logsigmoid(s))),
     ("flows-bits-per-dim", "levels subtracted"): lambda log_p, D, levels: -(log_p.mean(1) / D + levels.log()) / math.log(2),
