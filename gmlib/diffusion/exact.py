@@ -32,6 +32,8 @@ class DiffusedMixture:
 
     def at(self, alpha_bar: float) -> GaussianMixture:
         """The law of x_t at one alpha-bar_t in [0, 1], as a mixture of its own: to draw from, say."""
+        if not 0 <= alpha_bar <= 1:
+            raise ValueError(f"alpha_bar must be in [0, 1], got {alpha_bar}")
         m = self.mixture
         eye = torch.eye(m.mu.shape[1], dtype=m.mu.dtype, device=m.mu.device)
         return GaussianMixture(m.pi, math.sqrt(alpha_bar) * m.mu, alpha_bar * m.Sigma + (1 - alpha_bar) * eye)  # eq-diffusion-mixture

@@ -7,14 +7,13 @@ import math
 import torch
 from torch import Tensor, nn
 
-from gmlib.core import Estimate, check_batch, check_count
+from gmlib.core import Estimate, check_batch, check_count, check_shape
 from gmlib.diffusion.bound import binned_log_prob, end_kl, step_kl, weight_of_x0
 from gmlib.diffusion.continuous import flow_log_prob, noise_variance
-from gmlib.diffusion.forward import noised
+from gmlib.diffusion.forward import noised, step_beta_tilde
 from gmlib.diffusion.parameterisation import VELOCITY, Parameterisation, noise_from_x0
 from gmlib.diffusion.sampling import Variance, ancestral, spaced
 from gmlib.diffusion.schedule import Schedule
-from gmlib.diffusion.forward import step_beta_tilde
 from gmlib.ode import Divergence, exact_divergence
 
 
@@ -62,13 +61,21 @@ class Diffusion(nn.Module):
         return self.net(x, t.to(x.dtype) / self.schedule.T, y)
 
     def denoise(self, x: Tensor, t: Tensor | int, y: Tensor | None = None) -> Tensor:
-        """An estimate of E[x_0 | x_t = x], the shape of x; t is a number or has shape ``(N,)``, whole from 1 to T."""
-        t = torch.as_tensor(t, device=x.device).expand(len(x))
+        """An estimate of E[x_0 | x_t = x], the shape of x; t is a number or has shape ``(N,)``, whole from 1 to T.
+
+        Raises:
+            ValueError: on an x that does not fit, or a number t outside 1 to T.
+        """
+        t = self._times(x, t)
         return self._x0(x, t, self._alpha_bar(t, x), y)
 
     def score(self, x: Tensor, t: Tensor | int, y: Tensor | None = None) -> Tensor:
-        """An estimate of the gradient of log q(x_t), the shape of x: -eps / sigma_t (Tweedie)."""
-        t = torch.as_tensor(t, device=x.device).expand(len(x))
+        """An estimate of the gradient of log q(x_t), the shape of x: -eps / sigma_t (Tweedie).
+
+        Raises:
+            ValueError: on an x that does not fit, or a number t outside 1 to T.
+        """
+        t = self._times(x, t)
         return self._score(x, t, self._alpha_bar(t, x), y)
 
     def loss(self, x0: Tensor, y: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
@@ -165,10 +172,15 @@ class Diffusion(nn.Module):
             y: labels, of shape ``sample_shape``.
             steps: jumps from T to 0; all T without it.
             variance: of a step.
+
+        Raises:
+            ValueError: on more than T steps, or labels of another shape.
         """
         like, T = next(self.parameters()), self.schedule.T
         n = math.prod(sample_shape)
         x = torch.randn(n, *self.event_shape, generator=generator, dtype=like.dtype, device=like.device)
+        if y is not None and y.shape != sample_shape:
+            raise ValueError(f"y must have shape {tuple(sample_shape)}, got {tuple(y.shape)}")
         y = y if y is None else y.reshape(n)
         times = spaced(T, T if steps is None else steps)
         x = ancestral(lambda x, t: self.denoise(x, t, y), self.schedule, x, times, variance, generator)
@@ -183,6 +195,7 @@ class Diffusion(nn.Module):
 
         Source: Song et al. 2021; in the book eq-diffusion-flow-likelihood.
         """
+        check_batch(x0, "x0", *self.event_shape)
         table = self.schedule.log_rho
 
         def score(x: Tensor, log_rho: Tensor) -> Tensor:
@@ -191,6 +204,12 @@ class Diffusion(nn.Module):
         with torch.no_grad():
             value = flow_log_prob(score, x0, table[1].item(), table[-1].item(), steps, divergence)
         return Estimate(value, "exact")
+
+    def _times(self, x: Tensor, t: Tensor | int) -> Tensor:
+        check_shape(x, "x", *self.event_shape)
+        if isinstance(t, int) and not 1 <= t <= self.schedule.T:
+            raise ValueError(f"t must be from 1 to {self.schedule.T}, got {t}")
+        return torch.as_tensor(t, device=x.device).expand(len(x))
 
     def _x0(self, x: Tensor, t: Tensor, alpha_bar: Tensor, y: Tensor | None) -> Tensor:
         x0 = self.kind.x0(self.predict(x, t, y), x, alpha_bar)
@@ -213,11 +232,16 @@ class Diffusion(nn.Module):
 def labelled(x: Tensor, y: Tensor) -> Tensor:
     """Examples with their labels as one column more, so that a batch of them is one tensor: shape ``(N, D + 1)``.
 
+    Raises:
+        ValueError: on another number of labels than of examples.
+
     Example:
         >>> labelled(torch.zeros(2, 1), torch.tensor([3, 7]))
         tensor([[0., 3.],
                 [0., 7.]])
     """
+    if check_shape(x, "x").ndim != 2 or y.shape != x.shape[:1]:
+        raise ValueError(f"x must have shape (N, D) and y (N,), got {tuple(x.shape)} and {tuple(y.shape)}")
     return torch.cat([x, y[:, None].to(x)], 1)
 
 
@@ -226,7 +250,12 @@ def class_loss(model: Diffusion, batch: Tensor, generator: torch.Generator | Non
 
     Returns:
         The loss, and no further terms.
+
+    Raises:
+        ValueError: where the network has no classes, or the batch does not fit.
     """
+    if getattr(getattr(model.net, "condition", None), "classes", None) is None:
+        raise ValueError("class_loss needs a network with classes")
     x, y = batch[:, :-1], batch[:, -1].long()
     none = model.net.condition.classes.num_embeddings - 1
     out = torch.rand(len(y), generator=generator, device=y.device) < drop

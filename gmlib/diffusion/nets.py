@@ -37,6 +37,7 @@ class Condition(nn.Module):
 
     def __init__(self, size: int, classes: int = 0):
         super().__init__()
+        check_count(size, "size")
         self.time = nn.Sequential(nn.Linear(32, size), nn.SiLU(), nn.Linear(size, size))
         self.classes = nn.Embedding(classes + 1, size) if classes else None
 

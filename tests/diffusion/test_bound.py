@@ -180,21 +180,39 @@ def test_levels(schedule, generator):
 
 
 X = torch.zeros(2, 1)
+
+
+def small(D=1, **options):
+    return Diffusion(Shrink(1.0), Schedule(BETA), (D,), DATA, **options)
+
+
 CASES = {
-    "s2": lambda: diffusion.noise_weight(Schedule(BETA), torch.ones(3)),
-    "mse": lambda: diffusion.best_variance(torch.ones(3), Schedule(BETA)),
-    "width": lambda: diffusion.binned_log_prob(X, X, 0.1, 0.0),
-    "std": lambda: diffusion.binned_log_prob(X, X, -0.1, 0.1),
-    "levels": lambda: diffusion.binned_log_prob(X + 2, X, 0.1, 0.1),
-    "mean": lambda: diffusion.binned_log_prob(X, torch.zeros(3, 1), 0.1, 0.1),
-    "NaN": lambda: diffusion.end_kl(X * torch.nan, 0.1),
-    "variances": lambda: Diffusion(Shrink(1.0), Schedule(BETA), (1,), s2=torch.ones(3)),
-    "event": lambda: Diffusion(Shrink(1.0), Schedule(BETA), (3,)).elbo(X),
-    "samples": lambda: Diffusion(Shrink(1.0), Schedule(BETA), (1,)).elbo(X, 0),
+    "s2 must have shape (..., 8), got (3,)": lambda: diffusion.noise_weight(Schedule(BETA), torch.ones(3)),
+    "mse must have shape (..., 8), got (3,)": lambda: diffusion.best_variance(torch.ones(3), Schedule(BETA)),
+    "width must be positive and finite, got 0.0": lambda: diffusion.binned_log_prob(X, X, 0.1, 0.0),
+    "std must be positive and finite, got -0.1": lambda: diffusion.binned_log_prob(X, X, -0.1, 0.1),
+    "x must lie in [-1, 1], got 2.0 to 2.0": lambda: diffusion.binned_log_prob(X + 2, X, 0.1, 0.1),
+    "mean must have shape (..., 2, 1), got (3, 1)": lambda: diffusion.binned_log_prob(X, torch.zeros(3, 1), 0.1, 0.1),
+    "x0 holds 2 NaN": lambda: diffusion.end_kl(X * torch.nan, 0.1),
+    "s2 must have shape (..., 8), got (5,)": lambda: small(s2=torch.ones(5)),
+    "x0 must have shape (..., 3), got (2, 1)": lambda: small(3).elbo(X.double()),
+    "x0 must have shape (..., 4), got (2, 1)": lambda: small(4).elbo_terms(X.double()),
+    "num_samples must be a whole number of at least 1, got 0": lambda: small().elbo(X.double(), 0),
+    "x0 must have shape (..., 5), got (2, 1)": lambda: small(5).mse(X.double()),
+    "x0 must have shape (..., 6), got (2, 1)": lambda: small(6).loss(X.double()),
+    "x0 must have shape (..., 7), got (2, 1)": lambda: small(7).estimate_log_prob(X.double()),
+    "t must be from 1 to 7, got 0": lambda: small().denoise(X.double(), 0),
+    "t must be from 1 to 7, got 8": lambda: small().score(X.double(), 8),
+    "steps must be at most T = 7, got 9": lambda: small().sample((2,), steps=9),
+    "y must have shape (2,), got (3,)": lambda: small().sample((2,), y=torch.ones(3)),
+    "class_loss needs a network with classes": lambda: diffusion.class_loss(small(), X.double()),
+    "x0 must have shape (..., 2), got (2, 0)": lambda: diffusion.simple_loss(small(2), X.double()[:, :0]),
+    "x must have shape (N, D) and y (N,), got (2, 1) and (3,)": lambda: diffusion.labelled(X, torch.ones(3)),
 }
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_bad_input(name):
-    with pytest.raises(ValueError):
-        CASES[name]()
+@pytest.mark.parametrize("message", CASES)
+def test_bad_input_is_named(message):
+    with pytest.raises(ValueError) as error:
+        CASES[message]()
+    assert message in str(error.value)

@@ -6,7 +6,8 @@ import pytest
 import torch
 from scipy.integrate import quad
 
-from gmlib.diffusion import exact_denoiser
+from gmlib.diffusion import DiffusedMixture, exact_denoiser
+from gmlib.targets import GaussianMixture
 from tests.diffusion.conftest import F64, MU, PI, SIGMA
 
 NUMBERS = [  # alpha-bar, x, log p, score, E[x_0 | x], variance of x_0 given x
@@ -79,14 +80,24 @@ def test_exact_denoiser_in_float32_far_from_zero(generator):
     torch.testing.assert_close(exact_denoiser(x, data, a).double(), exact_denoiser(x.double(), data.double(), a), rtol=0, atol=1e-2)
 
 
+ZERO = torch.zeros(2, 1, dtype=F64)
+
+
+def diffused():
+    return DiffusedMixture(GaussianMixture(torch.ones(1, dtype=F64), ZERO[:1], torch.ones(1, 1, 1, dtype=F64)))
+
+
 CASES = {
-    "alpha_bar": lambda line: line.score(torch.zeros(2, 1, dtype=F64), 1.2),
-    "x": lambda line: line.log_prob(torch.zeros(2, 3, dtype=F64), 0.5),
-    "data": lambda line: exact_denoiser(torch.zeros(2, 3), torch.zeros(4, 2), 0.5),
+    "alpha_bar must be in [0, 1]": lambda: diffused().score(ZERO, 1.2),
+    "alpha_bar must be in [0, 1], got -0.1": lambda: diffused().at(-0.1),
+    "x must have shape (..., 1), got (2, 3)": lambda: diffused().log_prob(torch.zeros(2, 3, dtype=F64), 0.5),
+    "x must have shape (..., 1), got (2, 4)": lambda: diffused().denoise(torch.zeros(2, 4, dtype=F64), 0.5),
+    "x must have shape (..., 2), got (2, 3)": lambda: exact_denoiser(torch.zeros(2, 3), torch.zeros(4, 2), 0.5),
 }
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_bad_input(name, line):
-    with pytest.raises(ValueError):
-        CASES[name](line)
+@pytest.mark.parametrize("message", CASES)
+def test_bad_input_is_named(message):
+    with pytest.raises(ValueError) as error:
+        CASES[message]()
+    assert message in str(error.value)

@@ -88,18 +88,19 @@ def test_schedules_of_the_papers():
 
 ONE = torch.zeros(2, 1)
 CASES = {
-    "beta": lambda: Schedule(torch.tensor([0.1, 1.0])),
-    "steps": lambda: diffusion.linear(0),
-    "ends": lambda: diffusion.linear(5, first=0.0),
-    "s": lambda: diffusion.cosine(5, s=-0.1),
-    "largest": lambda: diffusion.cosine(5, largest=1.0),
-    "noise": lambda: noised(ONE, torch.zeros(2, 3), 0.5),
-    "whole numbers": lambda: noised(ONE.long(), ONE, 0.5),
-    "x": lambda: posterior(ONE, torch.zeros(3, 1), 0.5, 0.7),
+    "beta must have shape (T,) and lie in (0, 1)": lambda: Schedule(torch.tensor([0.1, 1.0])),
+    "T must be a whole number of at least 1, got 0": lambda: diffusion.linear(0),
+    "beta must have shape (T,)": lambda: diffusion.linear(5, first=0.0),
+    "s must be at least 0 and largest in (0, 1), got -0.1": lambda: diffusion.cosine(5, s=-0.1),
+    "s must be at least 0 and largest in (0, 1), got 0.008 and 1.0": lambda: diffusion.cosine(5, largest=1.0),
+    "eps must have shape (..., 2, 1), got (2, 3)": lambda: noised(ONE, torch.zeros(2, 3), 0.5),
+    "x0 must be a floating-point tensor": lambda: noised(ONE.long(), ONE, 0.5),
+    "x must have shape (..., 2, 1), got (3, 1)": lambda: posterior(ONE, torch.zeros(3, 1), 0.5, 0.7),
 }
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_bad_input(name):
-    with pytest.raises(ValueError):
-        CASES[name]()
+@pytest.mark.parametrize("message", CASES)
+def test_bad_input_is_named(message):
+    with pytest.raises(ValueError) as error:
+        CASES[message]()
+    assert message in str(error.value)

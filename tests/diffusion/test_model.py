@@ -179,14 +179,16 @@ def test_mse_of_the_best_denoiser(plane, generator):
 
 
 CASES = {
-    "side": lambda: UNet(6, (8, 16, 24)),
-    "widths": lambda: UNet(8, (12, 16)),
-    "D": lambda: TimeMLP(0),
-    "pairs": lambda: time_features(torch.zeros(2), 0),
+    "side must be a multiple of 4, got 6": lambda: UNet(6, (8, 16, 24)),
+    "widths must be multiples of 8, got (12, 16)": lambda: UNet(8, (12, 16)),
+    "D must be a whole number of at least 1, got 0": lambda: TimeMLP(0),
+    "pairs must be a whole number of at least 1, got 0": lambda: time_features(torch.zeros(2), 0),
+    "size must be a whole number of at least 1, got 0": lambda: diffusion.nets.Condition(0),
 }
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_bad_input(name):
-    with pytest.raises(ValueError):
-        CASES[name]()
+@pytest.mark.parametrize("message", CASES)
+def test_bad_input_is_named(message):
+    with pytest.raises(ValueError) as error:
+        CASES[message]()
+    assert message in str(error.value)

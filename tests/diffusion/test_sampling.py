@@ -113,18 +113,19 @@ def test_last_step_of_the_reverse_equation_adds_no_noise(generator):
 
 X = torch.zeros(2, 1)
 CASES = {
-    "rising times": lambda: ancestral(lambda x, t: x, Schedule(BETA), X, [3, 3, 0]),
-    "no end": lambda: ancestral(lambda x, t: x, Schedule(BETA), X, [3, 1]),
-    "beyond T": lambda: ancestral(lambda x, t: x, Schedule(BETA), X, [8, 0]),
-    "steps": lambda: spaced(7, 8),
-    "h": lambda: langevin(lambda x: -x, X, -0.1, 3),
-    "count": lambda: langevin(lambda x: -x, X, 0.1, 0),
-    "ends": lambda: flow_log_prob(lambda x, r: -x, X, 1.0, 1.0, 3),
-    "ends of the equation": lambda: reverse_sde(lambda x, r: -x, X, 1.0, 0.0, 3),
+    "times must fall from at most 7 to 0, got [3, 3, 0]": lambda: ancestral(lambda x, t: x, Schedule(BETA), X, [3, 3, 0]),
+    "times must fall from at most 7 to 0, got [3, 1]": lambda: ancestral(lambda x, t: x, Schedule(BETA), X, [3, 1]),
+    "times must fall from at most 7 to 0, got [8, 0]": lambda: ancestral(lambda x, t: x, Schedule(BETA), X, [8, 0]),
+    "steps must be at most T = 7, got 8": lambda: spaced(7, 8),
+    "h must be positive and finite, got -0.1": lambda: langevin(lambda x: -x, X, -0.1, 3),
+    "steps must be a whole number of at least 1, got 0": lambda: langevin(lambda x: -x, X, 0.1, 0),
+    "end must be above start, got 1.0 and 1.0": lambda: flow_log_prob(lambda x, r: -x, X, 1.0, 1.0, 3),
+    "end must be above start, got 0.0 and 1.0": lambda: reverse_sde(lambda x, r: -x, X, 1.0, 0.0, 3),
 }
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_bad_input(name):
-    with pytest.raises(ValueError):
-        CASES[name]()
+@pytest.mark.parametrize("message", CASES)
+def test_bad_input_is_named(message):
+    with pytest.raises(ValueError) as error:
+        CASES[message]()
+    assert message in str(error.value)

@@ -180,13 +180,17 @@ UNCHECKED = {
         vae.disentangle.pairwise_log_prob vae.disentangle.log_aggregate vae.disentangle.kl_integrands
         vae.disentangle.minibatch_kl_terms vae.vq_model.vq_loss vae.vq_model.vq_ema_loss vae.vq_model.prior_loss
         vae.vq_model.VQVAE.quantise vae.vq_model.VQVAE.update_codebook vae.vq_prior.CodePrior.logits
-        targets.GaussianMixture.component_log_prob""",
+        targets.GaussianMixture.component_log_prob diffusion.model.Diffusion.predict diffusion.model.Diffusion.term""",
     "the formula as it stands in the book: PyTorch refuses shapes that do not fit, and no values are looked at": """
-        explore.gap.line explore.gap.curve explore.gap.Gap.log_joint""",
+        explore.gap.line explore.gap.curve explore.gap.Gap.log_joint
+        diffusion.bound.step_kl diffusion.bound.weight_of_x0 diffusion.continuous.flow_field diffusion.continuous.noise_variance
+        diffusion.forward.as_column diffusion.forward.number diffusion.forward.step_beta diffusion.forward.step_beta_tilde
+        diffusion.parameterisation.noise_from_x0 diffusion.schedule.Schedule.time""",
     "holds the networks that it is given, or makes PyTorch's own": """
         vae.model.VAE.__init__ vae.linear.LinearDecoder.__init__ vae.linear.LinearEncoder.__init__
         gan.model.Discriminator.__init__
-        flows.base.Compose.__init__ flows.base.Flow.__init__ flows.base.Scaling.__init__""",
+        flows.base.Compose.__init__ flows.base.Flow.__init__ flows.base.Scaling.__init__
+        diffusion.exact.DiffusedMixture.__init__ diffusion.nets.Block.__init__""",
     "a layer within a flow, or a field within a solver, whose point log_prob or sample has made or checked": """
         flows.autoregressive.MaskedAffine.inverse flows.base.Compose.inverse flows.base.Scaling.inverse
         flows.base.StandardLogistic.draw flows.base.StandardLogistic.log_prob flows.base.StandardNormal.draw
