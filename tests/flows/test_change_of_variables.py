@@ -235,6 +235,34 @@ def test_a_convex_programme_finds_the_stated_law(a, s, L):
     assert np.abs(M / price - 1)[beyond].max() < 0.02 and (M > price * 0.98)[x < best.delta].all()
 
 
+@pytest.mark.equation("eq-flows-two-signs")
+@pytest.mark.parametrize("a, s, L", [(1.4, 0.65, 2.3), (2.1, 0.7, 18.0), (1.6, 0.9, 1.1)])
+def test_signs_inside_and_outside(a, s, L):
+    """M by quadrature and every slope as a difference: M - L p has the stated slope, and its sign turns at delta*."""
+    best = flows.least_kl(a, s, L)
+
+    def f(x):
+        return x / L if x < best.delta else norm.isf((norm.sf(x, -a, s) + norm.sf(x, a, s)) / 2 / best.C)
+
+    def gap(x):
+        pieces = sorted(max(x, v) for v in (best.delta, a, a + 10 * s, x))
+        M = sum(quad(lambda v: mixture(v, a, s) * f(v), *pair, epsabs=1e-13)[0] for pair in zip(pieces, pieces[1:]))
+        return M - L * mixture(x, a, s)
+
+    def slope(h, x, step=1e-4):
+        return (h(x + step) - h(x - step)) / (2 * step)
+
+    for x in (0.3 * best.delta, 0.9 * best.delta, best.delta + 0.2, best.delta + 0.6):
+        kappa = slope(lambda v: math.log(mixture(v, a, s)), x) + f(x) / L
+        eta = slope(lambda v: norm.logpdf(v / L) - math.log(mixture(v, a, s)), x)
+        assert abs(slope(gap, x) + L * mixture(x, a, s) * kappa) < 1e-6
+        assert abs(eta - (x * (1 / s**2 - 1 / L**2) - a / s**2 * math.tanh(a * x / s**2))) < 1e-6
+        if x < best.delta:
+            assert abs(kappa + eta) < 1e-9 and eta < 0 < gap(x)
+        else:
+            assert gap(x) < 0
+
+
 @pytest.mark.equation("eq-flows-rearranged")
 def test_rearranged_map_has_the_same_limit():
     """h(z) = L log cosh(w z) / w, even and so far from invertible, of slope L |tanh|: its law is known."""
