@@ -3,6 +3,7 @@
 from gmlib.explore.bend import Bend, Bent, bent, bent_map
 from gmlib.explore.boundary import Boundary, Reading, lowest, reading, share_below
 from gmlib.explore.duel import Duel, Play, best_play
+from gmlib.explore.fade import Fade, Faded, faded, faded_paths
 from gmlib.explore.figure import Explorable
 from gmlib.explore.gap import Bars, Gap, bars, curve, line
 from gmlib.explore.shift import Distances, Shift, shifted_normals, shifted_uniforms
@@ -15,6 +16,8 @@ __all__ = [
     "Distances",
     "Duel",
     "Explorable",
+    "Fade",
+    "Faded",
     "Gap",
     "Play",
     "Reading",
@@ -24,6 +27,8 @@ __all__ = [
     "bent_map",
     "best_play",
     "curve",
+    "faded",
+    "faded_paths",
     "line",
     "lowest",
     "reading",
