@@ -61,6 +61,18 @@ def test_the_plane_is_a_mixture_with_its_gradient(plane):
     torch.testing.assert_close(x.T.cov(), covariance, rtol=0, atol=0.02)
 
 
+@pytest.mark.equation("eq-diffusion-mixture")
+def test_in_space_the_axes_are_turned_back(generator):
+    """Three dimensions: on the plane a matrix of eigenvectors may be its own transpose."""
+    A = torch.randn(2, 3, 3, generator=generator, dtype=F64)
+    mu = torch.randn(2, 3, generator=generator, dtype=F64)
+    space = DiffusedMixture(GaussianMixture(torch.tensor([0.4, 0.6], dtype=F64), mu, A @ A.mT))
+    x = torch.randn(5, 3, generator=generator, dtype=F64).requires_grad_()
+    (gradient,) = torch.autograd.grad(space.at(0.41).log_prob(x).sum(), x)
+    torch.testing.assert_close(space.score(x.detach(), 0.41), gradient, rtol=0, atol=1e-9)
+    torch.testing.assert_close(space.log_prob(x.detach(), 0.41), space.at(0.41).log_prob(x.detach()), rtol=0, atol=1e-9)
+
+
 @pytest.mark.equation("eq-diffusion-exact-denoiser")
 def test_exact_denoiser_is_bayes_rule(generator):
     data, x = torch.randn(7, 3, generator=generator, dtype=F64), torch.randn(4, 3, generator=generator, dtype=F64)
