@@ -87,7 +87,8 @@ def exact_denoiser(x: Tensor, data: Tensor, alpha_bar: Tensor | float) -> Tensor
         >>> exact_denoiser(torch.tensor([[0.5]]), torch.tensor([[-1.0], [1.0]]), 0.5)
         tensor([[0.6089]])
     """
-    check_shape(data, "data")
+    if check_shape(data, "data").ndim != 2 or x.ndim != 2:
+        raise ValueError(f"data and x must have shapes (N, D) and (M, D), got {tuple(data.shape)} and {tuple(x.shape)}")
     check_shape(x, "x", data.shape[-1])
     a = torch.as_tensor(alpha_bar, dtype=x.dtype, device=x.device).reshape(-1, 1)
     centred = x - a.sqrt() * data.mean(0)  # the same distances, with fewer digits lost
