@@ -106,7 +106,7 @@ const pathsOf = (kind, seed) => Array.from({ length: COUNT }, (_, i) =>
 
 const REACH = 4, TOP = 20, UNIT = 31.5, BOTTOM = TOP + 2 * REACH * UNIT;  // x goes from -REACH to REACH, upwards
 const KEY = BOTTOM + 38, NUMBERS = KEY + 44, HEIGHT = NUMBERS + 30;
-const LEFT = 20, GAP = 12, MOST = { density: 0.62, score: 5 };  // the ends of the two axes
+const LEFT = 24, GAP = 12, MOST = { density: 0.62, score: 5 };  // the ends of the two axes
 const LABEL = "Paths from data at the left to noise at the right, and the chosen time; beside them, over the same x, the density"
   + " of that time and its score · 从左边的数据到右边的噪声的路径与所选的时间；旁边对着同一个 x 的是该时刻的密度与得分";
 
