@@ -54,6 +54,13 @@ def test_score_and_denoiser_of_an_exact_network(plane, kind):
     torch.testing.assert_close(model.score(x, t).detach(), plane.score(x, a), rtol=0, atol=1e-9)
 
 
+def test_clip_keeps_x0_in_its_range_on_both_sides(plane, schedule):
+    x, t = 9 * torch.randn(40, 2, dtype=F64, generator=torch.Generator().manual_seed(1)), 2
+    free, bound = (Diffusion(Exact(plane, schedule, VELOCITY), schedule, (2,), clip=c).denoise(x, t).detach() for c in (None, 0.7))
+    assert free.max() > 0.7 and free.min() < -0.7
+    torch.testing.assert_close(bound, free.clamp(-0.7, 0.7), rtol=0, atol=1e-12)
+
+
 @pytest.mark.equation("eq-diffusion-flow-likelihood")
 def test_likelihood_of_an_exact_network(plane):
     """Between whole times too: the schedule's own clock is passed on to the network."""
