@@ -121,7 +121,7 @@ def test_errors_in_three_units(schedule):
         torch.testing.assert_close(in_noise.square(), weight[:, None] * error.square(), rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.equation("eq-diffusion-noise-weight", "eq-diffusion-simple")
+@pytest.mark.equation("eq-diffusion-noise-weight")
 def test_weights_of_the_linear_schedule():
     """Against the numbers of the chapter, and the general form c^2 (1 - alpha-bar) / (2 s^2 alpha-bar)."""
     schedule = diffusion.linear(1000)
