@@ -7,6 +7,7 @@ nats. The protocols below can be used with ``isinstance``; PyTorch's own distrib
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args, runtime_checkable
 
@@ -127,8 +128,12 @@ def check_positive(value: float | Tensor, name: str) -> float | Tensor:
         >>> check_positive(0.5, "sigma")
         0.5
     """
-    v = torch.as_tensor(value)
-    if not bool(((v > 0) & v.isfinite()).all()):
+    if isinstance(value, (int, float)):  # no tensor for a number: this is called at each step
+        fine = 0 < value < math.inf
+    else:
+        v = torch.as_tensor(value)
+        fine = bool(((v > 0) & v.isfinite()).all())
+    if not fine:
         raise ValueError(f"{name} must be positive and finite, got {_describe(value)}")
     return value
 

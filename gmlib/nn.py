@@ -54,9 +54,6 @@ class StackedLinear(nn.Module):
         copies: how many.
         inputs, outputs: the sizes of each map.
 
-    Raises:
-        ValueError: on a count below one.
-
     Example:
         >>> StackedLinear(5, 2, 3)(torch.zeros(5, 7, 2)).shape
         torch.Size([5, 7, 3])
@@ -99,6 +96,73 @@ def stacked_mlp(copies: int, *sizes: int, activation: Callable[[], nn.Module] = 
     for i, o in itertools.pairwise(sizes):
         layers += [StackedLinear(copies, i, o), activation()]
     return nn.Sequential(*layers[:-1])
+
+
+class MaskedLinear(nn.Linear):
+    """A linear map whose matrix is multiplied by a mask of zeros and ones.
+
+    Args:
+        mask: shape ``(outputs, inputs)``.
+
+    Example:
+        >>> MaskedLinear(torch.tensor([[1.0, 0.0, 0.0]]))(torch.zeros(7, 3)).shape
+        torch.Size([7, 1])
+    """
+
+    def __init__(self, mask: Tensor):
+        if mask.ndim != 2 or not ((mask == 0) | (mask == 1)).all():
+            raise ValueError(f"mask must be a matrix of zeros and ones, got shape {tuple(mask.shape)}")
+        super().__init__(mask.shape[1], mask.shape[0])
+        self.register_buffer("mask", mask.to(self.weight.dtype))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.mask * self.weight, self.bias)
+
+
+class MaskedMLP(nn.Module):
+    """An MLP whose outputs for dimension i depend on the dimensions before i only, in a given order.
+
+    Each unit has a degree, the place in the order of the last dimension that it may see; a connection stands where degrees do not fall, and at the
+    output where they rise.
+
+    Args:
+        D: inputs.
+        hidden: widths of the hidden layers.
+        per: outputs for each dimension.
+        order: the place of each dimension in the order, a permutation of 0, …, D - 1; without it, their own order.
+        activation: makes an activation.
+
+    Raises:
+        ValueError: on counts below one, or an order that is no permutation.
+
+    Source: Germain et al. 2015.
+
+    Example:
+        >>> MaskedMLP(3, 16, per=2)(torch.zeros(7, 3)).shape
+        torch.Size([7, 3, 2])
+    """
+
+    def __init__(
+        self, D: int, *hidden: int, per: int = 1, order: Tensor | None = None, activation: Callable[[], nn.Module] = nn.ReLU
+    ):
+        super().__init__()
+        for n, name in ((D, "D"), (per, "per"), *((n, "each hidden size") for n in hidden)):
+            check_count(n, name)
+        order = torch.arange(D) if order is None else order
+        if order.sort().values.tolist() != list(range(D)):
+            raise ValueError(f"order must be a permutation of 0 to {D - 1}, got {order.tolist()}")
+        self.register_buffer("order", order)
+        self.per = per
+        degrees = [order, *(torch.arange(n) % max(D - 1, 1) for n in hidden)]
+        layers: list[nn.Module] = []
+        for before, after in itertools.pairwise(degrees):
+            layers += [MaskedLinear((after[:, None] >= before).float()), activation()]
+        last = order.repeat_interleave(per)[:, None] > degrees[-1]
+        self.net = nn.Sequential(*layers, MaskedLinear(last.float()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape ``(*batch, D)`` to ``(*batch, D, per)``."""
+        return self.net(x).unflatten(-1, (-1, self.per))
 
 
 def _unchecked(kind: type[Distribution], **parameters: Tensor) -> Independent:

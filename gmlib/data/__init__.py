@@ -3,7 +3,7 @@
 from gmlib.data.digits import Digits, Split, binarise, dequantise, digits
 from gmlib.data.mnist import MNIST, fashion_mnist, mnist
 from gmlib.data.shapes import Shapes, shapes
-from gmlib.data.toys import checkerboard, grid, moons, pinwheel, ring, spirals
+from gmlib.data.toys import checkerboard, checkerboard_log_prob, grid, moons, moons_log_prob, pinwheel, ring, spirals
 
 __all__ = [
     "MNIST",
@@ -12,12 +12,14 @@ __all__ = [
     "Split",
     "binarise",
     "checkerboard",
+    "checkerboard_log_prob",
     "dequantise",
     "digits",
     "fashion_mnist",
     "grid",
     "mnist",
     "moons",
+    "moons_log_prob",
     "pinwheel",
     "ring",
     "shapes",

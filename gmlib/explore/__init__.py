@@ -1,5 +1,6 @@
 """Figures that the reader moves, on the site, in Jupyter and in Colab; and the numbers that they show."""
 
+from gmlib.explore.bend import Bend, Bent, bent, bent_map
 from gmlib.explore.boundary import Boundary, Reading, lowest, reading, share_below
 from gmlib.explore.duel import Duel, Play, best_play
 from gmlib.explore.figure import Explorable
@@ -8,6 +9,8 @@ from gmlib.explore.shift import Distances, Shift, shifted_normals, shifted_unifo
 
 __all__ = [
     "Bars",
+    "Bend",
+    "Bent",
     "Boundary",
     "Distances",
     "Duel",
@@ -17,6 +20,8 @@ __all__ = [
     "Reading",
     "Shift",
     "bars",
+    "bent",
+    "bent_map",
     "best_play",
     "curve",
     "line",

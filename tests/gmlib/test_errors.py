@@ -185,10 +185,20 @@ UNCHECKED = {
         explore.gap.line explore.gap.curve explore.gap.Gap.log_joint""",
     "holds the networks that it is given, or makes PyTorch's own": """
         vae.model.VAE.__init__ vae.linear.LinearDecoder.__init__ vae.linear.LinearEncoder.__init__
-        gan.model.Discriminator.__init__""",
+        gan.model.Discriminator.__init__
+        flows.base.Compose.__init__ flows.base.Flow.__init__ flows.base.Scaling.__init__""",
+    "a layer within a flow, or a field within a solver, whose point log_prob or sample has made or checked": """
+        flows.autoregressive.MaskedAffine.inverse flows.base.Compose.inverse flows.base.Scaling.inverse
+        flows.base.StandardLogistic.draw flows.base.StandardLogistic.log_prob flows.base.StandardNormal.draw
+        flows.base.StandardNormal.log_prob flows.continuous.Continuous.inverse flows.coupling.AdditiveCoupling.moved
+        flows.coupling.AdditiveCoupling.moved_back flows.coupling.AffineCoupling.moved
+        flows.coupling.AffineCoupling.moved_back flows.coupling.Coupling.inverse flows.coupling.SplineCoupling.moved
+        flows.coupling.SplineCoupling.moved_back flows.images.ChannelCoupling.inverse flows.images.Glow.inverse
+        flows.images.Squeeze.inverse flows.linear.ActNorm.inverse flows.linear.LULinear.inverse flows.linear.PixelCDF.inverse
+        flows.linear.UnitTriangular.inverse flows.topology.SlopeLimited.inverse ode.exact_divergence ode.hutchinson""",
     "draws what it is given": """
         plot.density plot.ellipse explore.gap.Gap.draw explore.boundary.Boundary.draw explore.shift.Shift.draw
-        explore.duel.Duel.draw""",
+        explore.bend.Bend.draw explore.duel.Duel.draw""",
 }
 
 

@@ -9,33 +9,22 @@ import pytest
 
 from gmlib.explore import Boundary
 from tests.explore import boundary_oracle as oracle
+from tests.site.explore import (
+    PHONE, PLACE, alone, drag, has_ring, keeps_keys, middle, no_sideways, press, show_figure, speak, swipe,
+)
 
 pytestmark = pytest.mark.site
 
 PAGE = "book/boundary.html"
-# the figure from one text, as a notebook has it, in each state: numbers, words and paths
-SHOW = """async ([source, states]) => {
-  const { default: figure } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
-  const el = document.body.appendChild(document.createElement("div")), actions = {}, found = [];
-  const model = { state: { ...states[0] }, heard: 0, get: (name) => model.state[name], save_changes: () => {},
-    on: (event, action) => { (actions[event] ??= []).push(action); model.heard++; }, off: () => { model.heard--; },
-    set: (name, value) => { model.state[name] = value; for (const action of actions[`change:${name}`]) action(); } };
-  el.style.width = "700px";
-  const leave = figure.render({ model, el });
-  await new Promise(requestAnimationFrame); await new Promise(requestAnimationFrame);
-  for (const state of states) {
-    for (const [name, value] of Object.entries(state)) model.set(name, value);
-    const all = (query, f) => [...el.querySelectorAll(query)].map(f);
-    const path = (query) => all(query, (e) => e.getAttribute("d"));
-    found.push({ ...Object.fromEntries(all("[data-quantity]", (e) => [e.dataset.quantity, Number(e.dataset.value)])),
-      share: Number(el.querySelector("[data-share]").dataset.share),
-      words: all(".ex-summary span", (e) => e.textContent),
-      width: el.querySelector(".ex-plane svg").viewBox.baseVal.width, boundary: path(".ex-boundary")[0],
-      typical: path(".ex-stage path.ex-typical")[0], sides: path(".ex-side"), heard: model.heard,
-      ellipses: all("ellipse", (e) => ["cx", "cy", "rx", "ry"].map((name) => Number(e.getAttribute(name)))) });
-  }
-  leave();
-  return [...found, { heard: model.heard }];
+# numbers, words and paths
+READ = """(el) => {
+  const all = (query, f) => [...el.querySelectorAll(query)].map(f);
+  const path = (query) => all(query, (e) => e.getAttribute("d"));
+  return { ...Object.fromEntries(all("[data-quantity]", (e) => [e.dataset.quantity, Number(e.dataset.value)])),
+    share: Number(el.querySelector("[data-share]").dataset.share), words: all(".ex-summary span", (e) => e.textContent),
+    width: el.querySelector(".ex-plane svg").viewBox.baseVal.width, boundary: path(".ex-boundary")[0],
+    typical: path(".ex-stage path.ex-typical")[0], sides: path(".ex-side"),
+    ellipses: all("ellipse", (e) => ["cx", "cy", "rx", "ry"].map((name) => Number(e.getAttribute(name)))) };
 }"""
 KINDS = {  # each kind of boundary once; the last two are degenerate
     "line": ((-1.5, -0.5), (1.5, 0.5), (1.0, 1.0), (1.0, 1.0)),
@@ -61,17 +50,8 @@ def states():
 @pytest.fixture(scope="module")
 def show(chromium, sample):
     """A function that gives what the figure shows in some states, from its module with or without a planted error."""
-    page = chromium.new_page()
-    page.goto(sample.url("book/references.html"))
-    page.add_style_tag(content=Boundary._css)
-
-    def shown(wanted, source=Boundary._esm):
-        *found, left = page.evaluate(SHOW, [source, wanted])
-        assert found[0]["heard"] > 0 == left["heard"]  # nothing listens once the cell is gone
-        return found
-
-    yield shown
-    page.close()
+    with alone(chromium, sample, Boundary) as shown:
+        yield lambda wanted, source=Boundary._esm: shown(wanted, source, READ)
 
 
 def points(path, width):
@@ -176,10 +156,7 @@ def opened(visit, sample):
             assert kit.count(planted[0]) == 1
             wrong = {"body": kit.replace(*planted), "content_type": "text/javascript"}
             tab.page.route("**/explore/kit.js", lambda route: route.fulfill(**wrong))
-        tab.open(sample.url(PAGE))
-        tab.page.locator(".ex-typical").first.wait_for(state="attached")
-        tab.page.locator(".ex-plane").scroll_into_view_if_needed()
-        return tab
+        return show_figure(tab, sample.url(PAGE), ".ex-typical", ".ex-plane")
 
     return start
 
@@ -193,30 +170,27 @@ START = ["σ₁ = (1.00, 1.00)", "μ₁ = (-1.50, -0.50)", "σ₂ = (1.00, 1.00)
          "x = (4.00, -5.00)", "π₁ = 0.50"]
 
 
-def middle(tab, number: int) -> tuple[float, float]:
-    box = tab.page.get_by_role("slider").nth(number).bounding_box()
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+def handle(tab, number: int) -> tuple[float, float]:
+    return middle(tab.page.get_by_role("slider").nth(number))
+
+
+def unit(tab) -> float:
+    """In pixels."""
+    return tab.page.locator(".ex-plane").bounding_box()["width"] / 14
 
 
 def test_mouse_drags_every_handle_and_a_press_puts_the_point(opened):
     tab = opened()
-    mouse, unit = tab.page.mouse, tab.page.locator(".ex-plane").bounding_box()["width"] / 14
     assert values(tab) == START
     for number, dx, dy in [(0, -0.7071, 0.7071), (1, -1, 1), (2, 0.35355, -0.35355), (3, 1, 0),
                            (4, -2, 3), (4, 90, 90)]:
-        x, y = middle(tab, number)
-        mouse.move(x, y)
-        mouse.down()
-        for step in (1, 2, 3):
-            mouse.move(x + step / 3 * dx * unit, y - step / 3 * dy * unit)
-        mouse.up()
-        mouse.move(x, y)  # let go: nothing follows any more
+        drag(tab, handle(tab, number), dx * unit(tab), -dy * unit(tab))
         if dx == -2:
             assert values(tab)[4] == "x = (2.00, -2.00)"
     assert values(tab) == ["σ₁ = (1.50, 1.50)", "μ₁ = (-2.50, 0.50)", "σ₂ = (1.25, 0.75)", "μ₂ = (2.50, 0.50)",
                            "x = (6.50, 5.50)", "π₁ = 0.50"]
     box = tab.page.locator(".ex-plane").bounding_box()
-    mouse.click(box["x"] + 3 * unit, box["y"] + 10 * unit)
+    tab.page.mouse.click(box["x"] + 3 * unit(tab), box["y"] + 10 * unit(tab))
     assert values(tab)[4] == "x = (-4.00, -4.00)"
     tab.page.get_by_role("button", name="Equal spreads").click()
     assert values(tab)[2] == "σ₂ = (1.50, 1.50)"
@@ -226,24 +200,22 @@ def test_mouse_drags_every_handle_and_a_press_puts_the_point(opened):
 
 def test_keyboard_moves_every_handle_and_says_the_values(opened):
     tab = opened()
-    press, focus = tab.page.keyboard.press, "document.activeElement.getAttribute('aria-label')"
+    focus = "document.activeElement.getAttribute('aria-label')"
     tab.page.get_by_role("slider").first.focus()
     labels = []
     for keys in (["ArrowLeft", "ArrowUp"], ["ArrowRight", "ArrowDown"], ["ArrowRight", "Shift+ArrowUp"], ["ArrowUp"],
                  ["Shift+ArrowLeft", "Shift+ArrowUp"]):
         labels.append(tab.page.evaluate(focus))
-        for key in keys:
-            press(key)
-        assert tab.page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-        press("Tab")
+        press(tab, *keys)
+        assert has_ring(tab)
+        press(tab, "Tab")
     assert labels == ["spread of class 1", "centre of class 1", "spread of class 2", "centre of class 2", "point x"]
-    press("ArrowLeft")
+    press(tab, "ArrowLeft")
     assert values(tab) == ["σ₁ = (1.05, 1.05)", "μ₁ = (-1.40, -0.60)", "σ₂ = (1.05, 1.50)", "μ₂ = (1.50, 0.60)",
                            "x = (3.00, -4.00)", "π₁ = 0.45"]
     assert tab.page.get_by_role("slider").nth(4).get_attribute("aria-valuenow") == "3"
-    assert set(tab.page.locator(".ex :is(button, input, .ex-point)").evaluate_all(
-        "(all) => all.map((e) => e.dataset.lmSuppressShortcuts)")) == {"true"}
-    tab.page.click('.bi-switch button[value="zh"]')
+    assert keeps_keys(tab) == 8 * [True]
+    speak(tab, "zh")
     assert [h.get_attribute("aria-label") for h in tab.page.locator(".ex-point").all()] == [
         "类别 1 的宽度", "类别 1 的中心", "类别 2 的宽度", "类别 2 的中心", "点 x"]
     assert tab.faults == []
@@ -264,12 +236,13 @@ LATE = "write(seen, words);", "setTimeout(() => write(seen, words), 300);"
 
 def dragged(tab, number: int, dx: float) -> list[tuple[bool, str, str]]:
     """What each frame showed from before a handle was drawn sideways by some units until just after, still held."""
-    unit, (x, y) = tab.page.locator(".ex-plane").bounding_box()["width"] / 14, middle(tab, number)
+    x, y = handle(tab, number)
+    far = dx * unit(tab)
     tab.page.evaluate(FRAMES)
     tab.page.mouse.move(x, y)
     tab.page.mouse.down()
     for step in range(1, 13):
-        tab.page.mouse.move(x + step / 12 * dx * unit, y)
+        tab.page.mouse.move(x + step / 12 * far, y)
     tab.page.evaluate("new Promise(requestAnimationFrame).then(() => new Promise(requestAnimationFrame))")
     return tab.page.evaluate("seen")
 
@@ -302,31 +275,22 @@ def test_the_sentence_is_read_out_once_at_rest_and_then_goes(opened):
     assert heard == {"", "".join(tab.page.locator(".ex-summary > span").all_text_contents())}
 
 
-PLACE = """() => [parseFloat(getComputedStyle(document.querySelector(".explore > div")).minHeight),
-  document.querySelector(".ex").getBoundingClientRect().height]"""
-
-
 @pytest.mark.parametrize("width, theme", [(1280, "light"), (600, "light"), (390, "dark"), (360, "light")])
 def test_it_fits_its_place_in_every_language(opened, width, theme):
     """Its place is kept from the start and nothing sticks out, in each language, where the words are longest."""
     tab = opened(width=width, color_scheme=theme, has_touch=width == 390)
     tab.page.get_by_role("slider").nth(2).focus()
-    for key in ["Shift+ArrowRight"] * 3:
-        tab.page.keyboard.press(key)  # the longest words: an ellipse, and a class that is more than 99.9999% sure
+    press(tab, *3 * ["Shift+ArrowRight"])  # the longest words: an ellipse, and a class that is more than 99.9999% sure
     for language in ("en", "zh", "both"):
-        tab.page.click(f'.bi-switch button[value="{language}"]')
-        place, figure = tab.page.evaluate(PLACE)
+        speak(tab, language)
+        place, figure, _ = tab.page.evaluate(PLACE)
         assert place == pytest.approx(figure, abs=0.5), language
-        assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
+        assert no_sideways(tab, width)
         sizes = tab.page.locator(".ex :is(button, input, .ex-point)").evaluate_all(
             "(all) => all.map((e) => Math.min(e.offsetWidth, e.offsetHeight))")
         assert len(sizes) == 8 and min(sizes) >= 24
     if width == 390:
-        x, y = middle(tab, 1)
-        send = tab.page.context.new_cdp_session(tab.page).send
-        for kind, dx in (("touchStart", 0), ("touchMove", 30), ("touchMove", 60), ("touchEnd", None)):
-            points = [] if dx is None else [{"x": x + dx, "y": y + dx}]
-            send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        swipe(tab, handle(tab, 1), 60, 60)
         assert values(tab)[1] != START[1] and tab.page.evaluate("scrollX") == 0
     assert tab.faults == []
 
@@ -344,14 +308,11 @@ def too_large(tab) -> list[tuple]:
     """In which languages the figure is too tall for a phone, or its letters are too small."""
     found = []
     for language in ("en", "zh", "both"):
-        tab.page.click(f'.bi-switch button[value="{language}"]')
+        speak(tab, language)
         height, controls, letters = tab.page.evaluate(SIZE)
         assert height > 400 and controls > 300
         found += [(language, height, controls, letters)] if height > 700 or controls > 560 or letters < 12 else []
     return found
-
-
-PHONE = dict(width=390, has_touch=True, is_mobile=True)
 
 
 def test_it_fits_on_the_screen_of_a_phone(opened):

@@ -7,64 +7,29 @@ from scipy.stats import norm
 
 from gmlib.explore import Duel, best_play
 from tests.explore import duel_oracle as oracle
+from tests.site.explore import (
+    NUMBERS, OVERLAPS, PHONE, PLACE, alone, beside, chinese, drag, has_picture_on_paper, has_ring, is_silent,
+    keeps_keys, middle, no_sideways, press, seen_words, show_figure, speak, swipe, told, wait_until_heard,
+)
 
 pytestmark = pytest.mark.site
 
 PAGE = "book/duel.html"
-NUMBERS = """() => Object.fromEntries([...document.querySelectorAll(".explore [data-quantity]")]
-  .map((e) => [e.dataset.quantity, [Number(e.dataset.value), e.textContent]]))"""
 SET = """(d) => { const input = document.querySelector('.explore [name="d"]');
   input.value = d; input.dispatchEvent(new Event("input")); }"""
 STATES = (0.0, 0.05, 0.3, 0.75, 0.8, 1.5, 3.0, 4.0, 5.0, 6.0, 8.0)
-PHONE = dict(width=390, has_touch=True, is_mobile=True)
-
-# the figure from one text, as a notebook has it: what it shows in some states, and how many listen before and after
-SHOW = """async ([source, states]) => {
-  const { default: figure } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
-  const el = document.body.appendChild(document.createElement("div")), actions = {}, found = [];
-  const model = { state: { d: states[0] }, heard: 0, get: (name) => model.state[name], save_changes: () => {},
-    on: (event, action) => { (actions[event] ??= []).push(action); model.heard++; }, off: () => { model.heard--; },
-    set: (name, value) => { model.state[name] = value; for (const action of actions[`change:${name}`]) action(); } };
-  const leave = figure.render({ model, el });
-  await new Promise(requestAnimationFrame); await new Promise(requestAnimationFrame);
-  for (const state of states) {
-    model.set("d", state);
-    found.push(Object.fromEntries([...el.querySelectorAll("[data-quantity]")]
-      .map((e) => [e.dataset.quantity, [Number(e.dataset.value), e.textContent]])));
-  }
-  const { heard } = model;
-  leave();
-  el.remove();
-  return [found, heard, model.heard];
-}"""
 
 
 @pytest.fixture(scope="module")
 def show(chromium, sample):
     """A function that gives the numbers in all states, from the module with or without a planted error."""
-    page = chromium.new_page()
-    page.goto(sample.url("book/references.html"))
-    page.add_style_tag(content=Duel._css)
-
-    def shown(source=Duel._esm):
-        found, heard, left = page.evaluate(SHOW, [source, list(STATES)])
-        assert heard > 0 == left  # nothing listens once the cell is gone
-        return found
-
-    yield shown
-    page.close()
+    with alone(chromium, sample, Duel) as shown:
+        yield lambda source=Duel._esm: shown([dict(d=d) for d in STATES], source)
 
 
 @pytest.fixture
 def opened(visit, sample):
-    def start(**options):
-        tab = visit(sample, **options)
-        tab.open(sample.url(PAGE))
-        tab.page.locator(".explore [data-quantity=js]").wait_for(state="attached")
-        tab.page.locator(".ex-stage").scroll_into_view_if_needed()
-        return tab
-
-    return start
+    return lambda **options: show_figure(visit(sample, **options), sample.url(PAGE), "[data-quantity=js]")
 
 
 def choose(tab, d: float) -> None:
@@ -159,27 +124,14 @@ def test_curves_stand_where_they_should(opened):
         assert float(handle.get_attribute("cx")) == pytest.approx((d + 3) * stage / 13)
 
 
-OVERLAPS = """() => {
-  const stage = document.querySelector(".ex-stage").getBoundingClientRect(), found = [];
-  const boxes = [...document.querySelectorAll(".ex-stage text")].map((e) => [e.textContent, e.getBoundingClientRect()]);
-  boxes.forEach(([words, a], i) => {
-    if (a.left < stage.left - 1 || a.right > stage.right + 1) found.push(words);
-    for (const [others, b] of boxes.slice(i + 1)) {
-      if (a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 3 && b.top < a.bottom - 3) found.push([words, others]);
-    }
-  });
-  return found;
-}"""
-
-
 @pytest.mark.parametrize("width", [1280, 320])
 def test_no_words_of_the_drawing_meet(opened, width):
     tab = opened(width=width)
     for language in ("en", "zh", "both"):
-        tab.page.click(f'.bi-switch button[value="{language}"]')
+        speak(tab, language)
         for d in (0.0, 3.0, 8.0):
             choose(tab, d)
-            assert tab.page.evaluate(OVERLAPS) == []
+            assert tab.page.evaluate(OVERLAPS, 3) == []
 
 
 # --- words ------------------------------------------------------------------------------------------------------------
@@ -198,12 +150,11 @@ SAYS = {
 
 def test_the_sentence_says_what_to_notice(opened):
     tab = opened()
-    region = tab.page.locator(".explore .ex-heard")
-    assert region.get_attribute("aria-live") == "polite" and region.inner_text() == ""
-    for d, told in SAYS.items():
+    assert is_silent(tab)
+    for d, words in SAYS.items():
         choose(tab, d)
-        assert tuple(tab.page.locator(".explore .ex-summary > span").all_text_contents()) == told
-    tab.page.wait_for_function("document.querySelector('.ex-heard').textContent.startsWith('D* is almost perfect')")
+        assert told(tab) == words
+    wait_until_heard(tab, "D* is almost perfect")
 
 
 def test_the_sentence_is_true(opened):
@@ -211,7 +162,7 @@ def test_the_sentence_is_true(opened):
     tab = opened()
     for d in np.arange(0, 161) / 20:
         choose(tab, float(d))
-        said = tab.page.locator(".explore .ex-summary > [lang=en]").text_content()
+        said, _ = told(tab)
         saturating, nonsaturating, critic = (slope.item() for slope in best_play(float(d))[3:])
         assert ("pushes least" in said) == (0 < nonsaturating < min(saturating, critic) and d > 0)
         assert ("All push to the left" in said) <= (min(saturating, nonsaturating, critic) > 0)
@@ -222,97 +173,71 @@ def test_every_word_follows_the_page(opened):
     tab = opened()
     for language, words in {"en": ("generator", "Far away", "Reset", "saturating", "critic", "Descent step"),
                             "zh": ("生成器", "拉远", "重置", "饱和", "评判器", "下降一步")}.items():
-        tab.page.click(f'.bi-switch button[value="{language}"]')
-        seen = tab.page.locator(".explore .ex").inner_text()
-        seen += "".join(e.text_content() for e in tab.page.locator(".explore tspan").all() if e.is_visible())
+        speak(tab, language)
+        seen = seen_words(tab)
         assert all(word in seen for word in words)
-        assert any("\u4e00" <= c <= "\u9fff" for c in seen) == (language == "zh")
+        assert chinese(seen) == (language == "zh")
         label = tab.page.locator(".explore .ex-stage").get_attribute("aria-label")
         assert ("Densities" in label, "密度" in label) == (language == "en", language == "zh")
 
 
 # --- hands ------------------------------------------------------------------------------------------------------------
 
-def handle(tab) -> tuple[float, float, float]:
-    """Where the handle of the generator is, and how many pixels a unit has."""
-    box, stage = (tab.page.locator(f".explore {name}").bounding_box() for name in (".ex-handle", ".ex-stage"))
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, stage["width"] / 13
+def handle(tab) -> tuple[float, float]:
+    return middle(tab.page.locator(".explore .ex-handle"))
+
+
+def unit(tab) -> float:
+    """In pixels."""
+    return tab.page.locator(".explore .ex-stage").bounding_box()["width"] / 13
 
 
 @pytest.mark.parametrize("dx, expected", [(2.0, "d = 5.00"), (-0.5, "d = 2.50"), (-9, "d = 0.00"), (20, "d = 8.00")])
 def test_mouse_drags_the_generator(opened, dx, expected):
     tab = opened()
-    x, y, unit = handle(tab)
-    tab.page.mouse.move(x, y)
-    tab.page.mouse.down()
-    for step in range(1, 6):
-        tab.page.mouse.move(x + step / 5 * dx * unit, y + 3 * step)
-    tab.page.mouse.up()
-    tab.page.mouse.move(x, y)  # let go: nothing follows any more
+    start = handle(tab)
+    drag(tab, start, dx * unit(tab), 15)
     assert value(tab) == expected and tab.faults == []
-    tab.page.mouse.move(x, y + 180)  # on the bars
-    tab.page.mouse.down()
-    tab.page.mouse.move(x + 50, y + 180)
+    drag(tab, (start[0], start[1] + 180), 50, 0)  # on the bars
     assert value(tab) == expected
 
 
 def test_finger_drags_the_generator(opened):
     tab = opened(**PHONE)
-    x, y, unit = handle(tab)
-    send = tab.page.context.new_cdp_session(tab.page).send
-    for step in range(11):
-        where = [{"x": x + 8 + 2 * unit * step / 10, "y": y - 8}]  # a finger is wide: beside the handle will do
-        send("Input.dispatchTouchEvent", {"type": "touchMove" if step else "touchStart", "touchPoints": where})
-    send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    swipe(tab, beside(handle(tab)), 2 * unit(tab))
     assert 4.4 <= float(value(tab).removeprefix("d = ")) <= 5.1 and tab.page.evaluate("scrollX") == 0
 
 
 def test_keyboard_reaches_and_moves_everything(opened):
     tab = opened()
-    press = tab.page.keyboard.press
     tab.page.get_by_role("slider").focus()
-    for _ in range(3):
-        press("ArrowLeft")
+    press(tab, *3 * ["ArrowLeft"])
     assert value(tab) == "d = 2.85"
-    press("End")
+    press(tab, "End")
     assert value(tab) == "d = 8.00"
-    press("Tab")
-    press("Enter")
+    press(tab, "Tab", "Enter")
     assert value(tab) == "d = 6.00"
-    press("Tab")
-    press("Space")
+    press(tab, "Tab", "Space")
     assert value(tab) == "d = 3.00"
-    assert tab.page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-    assert tab.page.locator(".explore :is(button, input)").evaluate_all(
-        "(all) => all.map((e) => e.dataset.lmSuppressShortcuts)") == 3 * ["true"]
+    assert has_ring(tab)
+    assert keeps_keys(tab) == 3 * [True]
 
 
 # --- place and looks --------------------------------------------------------------------------------------------------
-
-PLACE = """() => [parseFloat(getComputedStyle(document.querySelector(".explore > div")).minHeight),
-  document.querySelector(".ex").getBoundingClientRect().height,
-  Math.min(...[...document.querySelectorAll(".ex :is(button, label, input[type=range])")]
-    .map((e) => Math.min(e.offsetWidth, e.offsetHeight)))]"""
-
 
 @pytest.mark.parametrize("width, theme", [(1280, "light"), (600, "light"), (480, "light"), (390, "dark"), (320, "light")])
 def test_it_keeps_its_place_in_every_language_and_state(opened, width, theme):
     tab = opened(width=width, color_scheme=theme, has_touch=width == 390)
     for language in ("en", "zh", "both"):
-        tab.page.click(f'.bi-switch button[value="{language}"]')
+        speak(tab, language)
         for d in STATES:
             choose(tab, d)
             place, figure, target = tab.page.evaluate(PLACE)
             assert place == pytest.approx(figure, abs=0.5), (language, d)
             assert target >= 24 and (figure < 700 or width < 390)
-        assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
+        assert no_sideways(tab, width)
     assert tab.faults == []
 
 
 def test_paper_and_a_page_without_script_have_the_picture(visit, sample, opened):
-    tab = visit(sample, java_script_enabled=False)
-    tab.page.goto(sample.url(PAGE))
-    assert tab.page.locator(".explore img").bounding_box()["height"] > 300 and tab.page.locator(".ex").count() == 0
-    tab = opened()
-    tab.page.emulate_media(media="print")
-    assert tab.page.locator(".explore img").is_visible() and not tab.page.locator(".explore .ex").is_visible()
+    assert has_picture_on_paper(visit, sample, opened, PAGE)

@@ -5,6 +5,7 @@ import pytest
 
 from tests.explore import oracle
 from tests.explore.page import FIGURE, PAGE, SET, choose, numbers, opened, values
+from tests.site.explore import CONTRAST, PHONE, beside, chinese, drag, has_ring, middle, press, speak, swipe
 
 pytestmark = pytest.mark.site
 
@@ -12,8 +13,7 @@ pytestmark = pytest.mark.site
 # --- hands ------------------------------------------------------------------------------------------------------------
 
 def handle(tab, number: int) -> tuple[float, float]:
-    box = tab.page.locator(f"{FIGURE} >> .ex-handle >> nth={number}").bounding_box()
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    return middle(tab.page.locator(f"{FIGURE} >> .ex-handle >> nth={number}"))
 
 
 def unit(tab) -> float:
@@ -26,61 +26,36 @@ def unit(tab) -> float:
 def test_mouse_drags_the_centre_and_both_flanks(visit, sample, number, dz, expected):
     tab = opened(visit, sample)
     tab.page.locator(FIGURE).scroll_into_view_if_needed()
-    x, y = handle(tab, number)
-    tab.page.mouse.move(x, y)
-    tab.page.mouse.down()
-    for step in range(1, 6):
-        tab.page.mouse.move(x + step / 5 * dz * unit(tab), y + 3 * step)
-    tab.page.mouse.up()
-    tab.page.mouse.move(x, y)  # let go: nothing follows any more
+    drag(tab, handle(tab, number), dz * unit(tab), 15)
     assert values(tab) == expected
     assert tab.faults == []
 
 
 def test_finger_drags_sideways_and_scrolls_up_and_down(visit, sample):
-    tab = opened(visit, sample, width=390, has_touch=True, is_mobile=True)
+    tab = opened(visit, sample, **PHONE)
     tab.page.locator(f"{FIGURE} >> .ex-stage").scroll_into_view_if_needed()
-    devtools = tab.page.context.new_cdp_session(tab.page)
-
-    def swipe(x, y, dx, dy):
-        devtools.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
-        for step in range(1, 11):
-            point = {"x": x + dx * step / 10, "y": y + dy * step / 10}
-            devtools.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [point]})
-        devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-
-    x, y = handle(tab, 0)
-    swipe(x + 8, y - 8, 1.0 * unit(tab), 2)  # a finger is wide: beside the handle will do
+    swipe(tab, beside(handle(tab, 0)), 1.0 * unit(tab), 2)
     assert values(tab)[0] in ("μ = 1.00", "μ = 0.95", "μ = 0.90")  # a browser takes up a drag after some pixels
     before = tab.page.evaluate("scrollY")
-    x, y = handle(tab, 0)
-    swipe(x, y, 0, -150)
+    swipe(tab, handle(tab, 0), 0, -150)
     tab.page.wait_for_function("(before) => scrollY > before + 50", arg=before)
 
 
 def test_keyboard_reaches_and_moves_everything(visit, sample):
     tab = opened(visit, sample)
     tab.page.locator(f"{FIGURE} >> input[type=radio]:checked").focus()
-    press = tab.page.keyboard.press
-    press("ArrowLeft")
+    press(tab, "ArrowLeft")
     assert tab.page.locator(f"{FIGURE} >> input:checked").get_attribute("value") == "line"
-    press("Tab")
-    for _ in range(16):
-        press("ArrowRight")
-    press("Tab")
-    for _ in range(8):
-        press("ArrowLeft")
+    press(tab, "Tab", *16 * ["ArrowRight"])
+    press(tab, "Tab", *8 * ["ArrowLeft"])
     assert values(tab) == ("μ = 0.80", "σ = 0.60") and abs(numbers(tab)["gap"]) < 1e-12
-    press("Home")
+    press(tab, "Home")
     assert values(tab)[1] == "σ = 0.10"
-    press("Tab")
-    press("Enter")
+    press(tab, "Tab", "Enter")
     assert values(tab) == ("μ = 0.80", "σ = 0.60")
-    press("Tab")
-    press("Space")
+    press(tab, "Tab", "Space")
     assert values(tab) == ("μ = 0.00", "σ = 1.00")
-    outline = "getComputedStyle(document.activeElement).outlineStyle"
-    assert tab.page.evaluate(outline) == "solid"
+    assert has_ring(tab)
 
 
 def test_a_bound_far_below_the_axis_says_so(visit, sample):
@@ -146,11 +121,11 @@ def test_sentence_changes_at_once_and_is_read_out_when_the_figure_rests(visit, s
     ("both", {"Decoder\u00a0· 解码器", "line\u00a0· 直线", "centre of q\u00a0· q 的中心", "Reset\u00a0· 重置"})])
 def test_every_word_follows_the_page(visit, sample, value, words):
     tab = opened(visit, sample)
-    tab.page.click(f'.bi-switch button[value="{value}"]')
+    speak(tab, value)
     found = tab.page.locator(f"{FIGURE} >> :is(legend, label > span:not(.ex-value), button)").all_inner_texts()
     assert words <= set(found) and len(found) == 7
     texts = " ".join([*found, summary(tab), tab.page.locator(f"{FIGURE} >> .ex-stage").get_attribute("aria-label")])
-    assert any("\u4e00" <= c <= "\u9fff" for c in texts) == (value != "en")
+    assert chinese(texts) == (value != "en")
     assert ("Decoder" in texts and "gap" in texts and "Gaussian" in texts) == (value != "zh")
 
 
@@ -170,7 +145,7 @@ def test_nothing_moves_when_values_or_languages_change(visit, sample, width):
     before = still.page.evaluate(PLACES)
     tab, found = opened(visit, sample, width=width), set()
     for language in ("en", "zh", "both"):
-        tab.page.click(f'.bi-switch button[value="{language}"]')
+        speak(tab, language)
         for setting in [("line", 0.8, 0.6), ("curve", -2.95, 2.0), ("curve", 0.0, 0.1)]:
             choose(tab, *setting)
             found.add(tuple(tab.page.evaluate(PLACES)))
@@ -179,28 +154,14 @@ def test_nothing_moves_when_values_or_languages_change(visit, sample, width):
 
 # --- looks ------------------------------------------------------------------------------------------------------------
 
-CONTRAST = """() => {
-  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-  const light = (colour) => {
-    canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
-    const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3).map((v) => v / 255)
-      .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const page = light(getComputedStyle(document.body).backgroundColor);
-  const against = (line) => (Math.max(line, page) + 0.05) / (Math.min(line, page) + 0.05);
-  const lines = ["polyline.ex-p", "polyline.ex-q", ".ex-prior", ".ex-axis", ".ex-handle", ".ex-bar", ".ex-level",
-    ".ex-hatch"];
-  return Object.fromEntries(lines
-    .map((name) => [name, against(light(getComputedStyle(document.querySelector(`.ex-stage ${name}`)).stroke))]));
-}"""
+LINES = ("polyline.ex-p", "polyline.ex-q", ".ex-prior", ".ex-axis", ".ex-handle", ".ex-bar", ".ex-level", ".ex-hatch")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_line_stands_out_from_the_page(visit, sample, theme):
     tab = opened(visit, sample, color_scheme=theme)
     assert tab.page.evaluate("document.documentElement.dataset.theme") == theme
-    found = tab.page.evaluate(CONTRAST)
+    found = tab.page.evaluate(CONTRAST, dict.fromkeys(LINES, "stroke"))
     assert min(found.values()) > 3, found
 
 
