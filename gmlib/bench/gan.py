@@ -12,6 +12,9 @@ Both draw the same numbers in the same order, so both do the same steps up to ro
 the time that a step takes can differ. ``fused=True`` is how this book calls PyTorch's Adam, ``fused=None`` is its
 default and that of the tutorials; both loops are run with both.
 
+Equal seconds are processor seconds. Where others use the machine too, the clock on the wall would count their work against
+whoever has the turn; for one thread that waits for nothing, both clocks tell the same on a quiet machine.
+
 The last contest is what this book does all the time: the same model from several seeds. Ours trains them at once, as
 copies whose weights are one tensor; the plain loop trains one after the other, here in turns.
 """

@@ -119,18 +119,24 @@ def test_knots_of_raw_numbers():
     close(log_slope.exp(), [least + (1 - least) * math.log(1 + (math.e - 1) * math.exp(r)) for r in slopes])
     nothing = [0 * r for r in raw]
     close(flows.rational_quadratic(x, *nothing, bound=B)[0], x)
+    with pytest.raises(ValueError, match="fewer than 1000 bins"):  # K lambda < 1
+        flows.rational_quadratic(x[0], *(torch.zeros(n, dtype=F64) for n in (1000, 1000, 999)), bound=B)
 
 
 @pytest.mark.equation("eq-flows-spline-inverse")
 def test_root_of_the_quadratic(generator):
     """Against a bracketing search on the forward map, in bins of every kind."""
+    signs = set()
     for w, h, d0, d1 in ((0.7, 1.9, 0.3, 2.2), (1.6, 0.4, 3.1, 0.05), (0.8, 0.8, 1.0, 1.0), (0.9, 0.5, 6.0, 4.0)):
         s = h / w
         beta = d0 + d1 - 2 * s
         for r in (0.13 * h, 0.5 * h, 0.94 * h):
             t = optimize.brentq(lambda t: h * (s * t * t + d0 * t * (1 - t)) / (s + beta * t * (1 - t)) - r, 0, 1, xtol=1e-14)  # noqa: B023
             a, b, c = h * (s - d0) + r * beta, h * d0 - r * beta, -s * r
-            close(2 * c / (-b - math.sqrt(b * b - 4 * a * c)), t)
+            root = math.sqrt(b * b - 4 * a * c)
+            close(2 * c / (-b - root) if b >= 0 else (-b + root) / (2 * a), t)
+            signs.add(b >= 0)
+    assert len(signs) == 2  # both forms were needed
     raw = [torch.randn(k, generator=generator, dtype=F64) for k in (4, 4, 3)]
     for y in (-1.9, -0.3, 1.2):
         def gap(x, y=y):

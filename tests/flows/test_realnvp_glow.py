@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import linalg, stats
+from scipy.spatial.transform import Rotation
 from sklearn.preprocessing import StandardScaler
 
 from gmlib import flows
@@ -134,6 +135,27 @@ def test_convolution_is_one_large_matrix(order):
     assert torch.logdet(M).isnan() == (order == (1, 0, 2))
     P, L, U = linalg.lu(M.numpy())
     assert log_det.item() == pytest.approx(20 * np.log(np.abs(np.diag(U))).sum(), abs=1e-9)
+
+
+@pytest.mark.equation("eq-flows-lu")
+@pytest.mark.parametrize("degrees, within", [(110, True), (-130, False), (200, False)])
+def test_within_reach_from_the_identity(degrees, within):
+    """About (1, 1, 1): u_cc is the ratio of two leading minors; L is solved for by NumPy."""
+    M = Rotation.from_rotvec(np.radians(degrees) * np.ones(3) / math.sqrt(3)).as_matrix()
+    minors = np.array([np.linalg.det(M[:k, :k]) for k in range(4)])
+    assert (minors > 0).all() == within
+    if not within:
+        return
+    L = np.eye(3)
+    L[1, 0] = M[1, 0] / M[0, 0]
+    L[2, :2] = np.linalg.solve(M[:2, :2].T, M[2, :2]) @ L[:2, :2]
+    U = np.linalg.inv(L) @ M
+    np.testing.assert_allclose(np.diag(U), minors[1:] / minors[:-1], rtol=0, atol=1e-12)
+    layer = flows.LULinear(torch.eye(3, dtype=F64)).requires_grad_(False)
+    layer.L.copy_(torch.from_numpy(L)), layer.U.copy_(torch.from_numpy(U)), layer.log_u.copy_(layer.U.diagonal().log())
+    x = torch.eye(3, dtype=F64)
+    torch.testing.assert_close(layer(x)[0].mT, torch.from_numpy(M), **close)
+    torch.testing.assert_close(layer(x)[1], torch.zeros(3, dtype=F64), **close)
 
 
 @pytest.mark.equation("eq-flows-squeeze")

@@ -8,6 +8,8 @@ from scipy.optimize import linprog, minimize_scalar
 
 from gmlib import divergences as dv
 from gmlib import gan
+from gmlib.data import grid
+from gmlib.metrics import count_modes
 from gmlib.nn import mlp
 
 F64 = torch.float64
@@ -39,6 +41,14 @@ def test_best_answer_to_a_fixed_discriminator_is_one_point(generator):
     found = linprog((-D.log()).numpy(), A_eq=torch.ones(1, 7).numpy(), b_eq=[1.0])
     assert found.fun == pytest.approx(-math.log(D.max()), abs=1e-9)
     assert found.x.max() == pytest.approx(1) and found.x.argmax() == D.argmax().item()
+
+
+@pytest.mark.equation("eq-gan-blind")
+@pytest.mark.parametrize("sigma, captured", [(0.1, 25), (0.09, 0)])  # more and less than a quarter of the fair part
+def test_points_evenly_over_the_square_of_a_grid(sigma, captured):
+    t = (torch.arange(400, dtype=F64) + 0.5) / 80 - 2.5
+    modes = count_modes(torch.cartesian_prod(t, t), grid(5, 1.0, sigma, F64).mu, sigma)
+    assert modes.good.item() == pytest.approx(9 * math.pi * sigma**2, abs=2e-3) and modes.captured == captured
 
 
 @pytest.mark.equation("eq-gan-lag", "eq-gan-lag-pointwise")

@@ -183,4 +183,4 @@ WRONG = {
 # A function whose notebook cell also puts a checker of its own in the place of ours.
 CHEATED = ("gan-value", "def best(p_data, p_theta):\n    return p_data")
 # What is made smaller so that the notebook runs quickly.
-QUICK = (("(1500, 5)", "(4, 2)"),)
+QUICK = (("600, (5", "4, (2"),)
