@@ -112,7 +112,8 @@ SAMPLE = (
         "The times fall by S; it is the number of jumps that is S, and each has the length T / S.",
         "时间每次减少了 S；S 是跳跃的次数，每次的长度是 T / S。"),
     Misconception("last jump without noise", jumps(last=0.0),
-        "The last jump has no noise. A sampler with a network leaves it out; here the jump is exact, and its noise belongs to the data's law.",
+        "The last jump has no noise. A sampler with a network leaves it out; here the jump is exact, and its noise belongs to "
+        "the data's law.",
         "最后一次跳跃没有加噪声。用网络的采样器会省去它；这里的跳跃是精确的，它的噪声属于数据的分布。"),
     Misconception("same noise each time", jumps(noises=lambda z: [z[0]] * len(z)),
         "Each jump uses the first noise; every jump needs a new one.",

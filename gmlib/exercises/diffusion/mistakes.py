@@ -145,7 +145,8 @@ POSTERIOR = (
         "Both weights were divided by the root of 1 - alpha-bar_t; no root belongs there.",
         "两个权重除以的都是 1 - alpha-bar_t 的平方根；那里不应开方。"),
     Misconception("weights that add up to one", stepped(of_x=lambda alpha, a, b: 1 - of_x0(alpha, a, b)),
-        "The weight of x_t was taken as what is left to 1; the two weights do not add up to 1, as the mean of x_t is nearer 0 than that of x_{t-1}.",
+        "The weight of x_t was taken as what is left to 1; the two weights do not add up to 1, as the mean of x_t is nearer 0 "
+        "than that of x_{t-1}.",
         "x_t 的权重取成了 1 减去另一个权重；两个权重之和并不是 1，因为 x_t 的均值比 x_{t-1} 的更接近 0。"),
     Misconception("noise for x_0", stepped(
         lambda alpha, a, b: -(1 - alpha) / sqrt((1 - a) * alpha), lambda alpha, a, b: 1 / sqrt(alpha)),

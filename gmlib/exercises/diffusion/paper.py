@@ -139,7 +139,8 @@ VARIANCES = (
     Misconception("other way round", paper(bits=lambda a, b, alpha, v, w: loss(best_of(a, b, alpha, v), spread(a, b, alpha)) / log(2)),
         "In the loss the two variances are exchanged: the one that the model uses stands below.",
         "损失里两个方差放反了：模型所用的那个应在分母。"),
-    Misconception("logarithm alone", paper(bits=lambda a, b, alpha, v, w: log(best_of(a, b, alpha, v) / spread(a, b, alpha)) / (2 * log(2))),
+    Misconception("logarithm alone", paper(
+        bits=lambda a, b, alpha, v, w: log(best_of(a, b, alpha, v) / spread(a, b, alpha)) / (2 * log(2))),
         "The loss is more than the difference of the logarithms: too small a variance also makes the squared error count for more.",
         "损失不只是对数之差：方差取得太小，还会使平方误差的权重变大。"),
     Misconception("beta for beta-tilde", paper(bits=lambda a, b, alpha, v, w: loss(1 - alpha, best_of(a, b, alpha, v)) / log(2)),

@@ -55,7 +55,8 @@ def last_without_noise(x: Matrix, mu: Vector, v: float, h: float, z: list[Matrix
 
 LANGEVIN = (
     Misconception("noise without two", steps(scale=sqrt),
-        "The noise is multiplied by the root of h; with the whole drift h it needs the root of 2 h. As it is, the spread comes out too small.",
+        "The noise is multiplied by the root of h; with the whole drift h it needs the root of 2 h. As it is, the spread comes "
+        "out too small.",
         "噪声乘的是 h 的平方根；漂移取整个 h 时，应当乘 2 h 的平方根。现在这样，得到的散布太小。"),
     Misconception("root of two alone", steps(scale=lambda h: sqrt(2) * h),
         "The root runs over the 2 alone, and h stands outside: small steps then have next to no noise.",

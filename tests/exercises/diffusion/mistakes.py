@@ -245,4 +245,4 @@ WRONG = {
 # A function whose notebook cell also puts a checker of its own in the place of ours.
 CHEATED = ("diffusion-noised", "def add_noise(x0, t, beta, eps):\n    return x0")
 # What is made smaller so that the notebook runs quickly.
-QUICK = (("epochs = 12", "epochs = 1"),)
+QUICK = (("epochs = 10", "epochs = 1"),)
