@@ -1,22 +1,24 @@
 """Our U-Net beside that of denoising-diffusion-pytorch, at the same number of parameters, up to 0.2%.
 
-Both learn v under the cosine schedule of 200 steps, from the same images in the same batches, by :func:`gmlib.train.train` with
-PyTorch's Adam, ``fused=True``. The peer has a trainer, which reads images from files, logs and saves; it is left out, and its
-loss, ``GaussianDiffusion``, is called on tensors. Both sample in 50 steps with noise, predicted x_0 clipped: ours along the
-posterior's mean, the peer's by its DDIM with eta = 1, which is the same law.
+Both learn v under the cosine schedule of 200 steps, from the same images in the same batches, by :func:`gmlib.train.train`
+with PyTorch's Adam, ``fused=True``. The peer has a trainer, which reads images from files, logs and saves; it is left out,
+and its loss, ``GaussianDiffusion``, is called on tensors. Both sample in 50 steps with noise, predicted x_0 clipped: ours
+along the posterior's mean, the peer's by its DDIM with eta = 1, which is the same law.
 
-Where they differ: the peer's network has, at each of three sizes, two blocks on the way down and two on the way up, and attention; its
-bridges double the channels of a block's input; with ``dim=16`` it has the widths 16, 16, 32, 64. Ours has one block each way, adds its
-bridges, has no attention but learned position maps, and spends its parameters on width: 32, 64, 128. It is channels-last. Its vector of
-time is made as long as equal numbers of parameters ask for. So what is compared is two ways to spend as many parameters; what each
-learns in the same time, the last table tells: the mean square error of v on held-out digits, by the same code for both.
+Where they differ: the peer's network has, at each of three sizes, two blocks on the way down and two on the way up, and
+attention; its bridges double the channels of a block's input; with ``dim=16`` it has the widths 16, 16, 32, 64. Ours has
+one block each way, adds its bridges, has no attention but learned position maps, and spends its parameters on width: 32,
+64, 128. It is channels-last. Its vector of time is made as long as equal numbers of parameters ask for. So what is compared
+is two ways to spend as many parameters; what each learns in the same time, the last table tells: the mean square error of v
+on held-out digits, by the same code for both.
 
-``bfloat16`` is ``torch.autocast`` around network and loss, for either side. It pays where the processor multiplies bfloat16 in tiles
-(AMX).
+``bfloat16`` is ``torch.autocast`` around network and loss, for either side. It pays where the processor multiplies bfloat16
+in tiles (AMX).
 
-The peer imports torchvision, which the package index has for CUDA only; beside a PyTorch for the CPU it comes from PyTorch's own index:
-``pip install -e ".[bench-diffusion]" && pip install --no-deps denoising-diffusion-pytorch==2.2.5 && pip install --no-deps
---index-url https://download.pytorch.org/whl/cpu torchvision``.
+The peer imports torchvision, which the package index has for CUDA only; beside a PyTorch for the CPU it comes from PyTorch's
+own index. The whole command is in ``INSTALL``:
+``pip install -e ".[bench-diffusion]" && pip install --no-deps denoising-diffusion-pytorch==2.2.5 &&
+pip install --no-deps --index-url https://download.pytorch.org/whl/cpu torchvision``.
 """
 
 from __future__ import annotations

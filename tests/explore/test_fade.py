@@ -1,4 +1,4 @@
-"""The numbers behind the figure of data that fade into noise: root search, quadrature, an ODE solver, and the laws of the paths."""
+"""The numbers behind the figure of data that fade: root search, quadrature, an ODE solver, and the laws of the paths."""
 
 import math
 
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from scipy.stats import kstest, norm
 
 from gmlib.explore import Fade, faded, faded_paths
-from gmlib.explore.fade import _uniform
+from gmlib.explore.fade import _told, _uniform
 from tests.explore import fade_oracle as oracle
 
 F64 = torch.float64
@@ -156,6 +156,7 @@ def test_picture_says_its_numbers():
     for t, words in ((0.3, "0.891, $\\sigma$ = 0.454, KL($q_t$ || N(0, 1)) = 0.118; $s$ = 0 at $x$ = \N{MINUS SIGN}1.145,"
                       " \N{MINUS SIGN}0.331, 0.800"), (0.6, "= 0.007; $s$ = 0 at $x$ = 0.228")):  # fmt: skip
         assert drawn(t=t).get_supxlabel().endswith(words)
+    assert _told(torch.tensor(-0.0004)) == "0.000"
 
 
 def test_figure_shows_the_numbers_of_its_time():

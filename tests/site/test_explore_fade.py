@@ -1,4 +1,4 @@
-"""The figure of data that fade into noise on a page with no kernel: its numbers, paths and words, and the reader's hands on it."""
+"""The figure of data that fade on a page with no kernel: its numbers, paths and words, and the reader's hands on it."""
 from __future__ import annotations
 
 import numpy as np
@@ -274,7 +274,7 @@ def test_mouse_drags_the_time(opened, dt, expected):
     assert value(tab) == expected
 
 
-def test_finger_drags_the_time_and_scrolls_up_and_down(opened):
+def test_finger_drags_the_time(opened):
     tab = opened(**PHONE)
     swipe(tab, beside(handle(tab)), 0.4 * unit(tab))
     assert 0.6 <= float(value(tab).removeprefix("t = ")) <= 0.72 and tab.page.evaluate("scrollX") == 0
