@@ -121,7 +121,7 @@ VARIANCES = (
         "后验方差里的比值颠倒了：知道 x_0 之后它应当小于 beta。"),
     Misconception("not divided", paper(tilde=lambda a, b, alpha, v, w: sqrt((1 - alpha) * (1 - b))),
         "The posterior's variance must still be divided by the noise's variance at time 3.",
-        "后验方差还要除以时间 3 的噪声方差。"),
+        "后验方差还要除以时刻 3 的噪声方差。"),
     Misconception("variances", paper(
         tilde=lambda a, b, alpha, v, w: spread(a, b, alpha), best=lambda a, b, alpha, v, w: best_of(a, b, alpha, v),
         best_wide=lambda a, b, alpha, v, w: best_of(a, b, alpha, w)),
@@ -129,7 +129,7 @@ VARIANCES = (
         "第 2 到第 4 个数是方差；要求的是标准差，它才是噪声的系数。"),
     Misconception("beta as a limit", paper(best_wide=lambda a, b, alpha, v, w: sqrt(1 - alpha)),
         "The fourth number was taken to be the root of beta_3 at most; that limit holds only for data of variance 1 or less.",
-        "第四个数被当成至多是 beta_3 的平方根；只有数据的方差不超过 1 时，这个上限才成立。"),
+        "第四个数取成了以 beta_3 的平方根为上限；只有数据的方差不超过 1 时，这个上限才成立。"),
     Misconception("nats", paper(bits=lambda a, b, alpha, v, w: loss(spread(a, b, alpha), best_of(a, b, alpha, v))),
         "The loss is in nats; a number in bits is divided by log 2.",
         "损失以奈特为单位；以比特为单位要除以 log 2。"),
@@ -173,10 +173,10 @@ VARIANCES = (
         "最优方差里，x_0 的权重应当平方。"),
     Misconception("variance before the look", both(lambda a, b, alpha, v: spread(a, b, alpha) + pull(a, b, alpha) ** 2 * v),
         "In the best variance stands the whole variance of the data; x_3 tells much of x_0, and only what is then left counts.",
-        "最优方差里用了数据的整个方差；x_3 已经透露了许多，只有剩下的那部分才算。"),
+        "最优方差里用了数据的整个方差；x_3 已经透露了 x_0 的许多信息，只有剩下的那部分方差才算。"),
     Misconception("error alone", both(lambda a, b, alpha, v: pull(a, b, alpha) ** 2 * left_over(a, v)),
         "The best variance lacks the posterior's own: even with x_0 known the step back has noise.",
-        "最优方差漏了后验自身的方差：即使知道 x_0，回去的一步仍有噪声。"),
+        "最优方差漏了后验自身的方差：即使知道 x_0，往回一步仍有噪声。"),
 )  # fmt: skip
 
 EXERCISES: dict[str, Exercise] = {
