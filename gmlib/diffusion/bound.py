@@ -37,7 +37,7 @@ def step_kl(error: Tensor, s2: Tensor, beta_tilde: Tensor, c: Tensor, D: int) ->
     """L_{t-1} = KL(q(x_{t-1} | x_t, x_0) || p_theta(x_{t-1} | x_t)), for t from 2, both Gaussian with scalar variances.
 
     Args:
-        error: |x_0 - predicted x_0|^2, shape ``(N,)``.
+        error: squared length of x_0 - predicted x_0, shape ``(N,)``.
         s2: variance of the reverse step.
         beta_tilde: variance of the posterior.
         c: weight of x_0 in the posterior's mean, sqrt(alpha-bar_{t-1}) beta_t / (1 - alpha-bar_t).
@@ -90,7 +90,7 @@ def weight_of_x0(schedule: Schedule) -> Tensor:
 
 
 def noise_weight(schedule: Schedule, s2: Tensor) -> Tensor:
-    """The bound's weight on |eps - predicted eps|^2 in step t: beta_t^2 / (2 s_t^2 alpha_t (1 - alpha-bar_t)), shape ``(T + 1,)``.
+    """The bound's weight on the squared error of the predicted eps in step t: beta_t^2 / (2 s_t^2 alpha_t (1 - alpha-bar_t)), shape ``(T + 1,)``.
 
     The simple loss has 1 in its place. Entry 0 is 0.
 
