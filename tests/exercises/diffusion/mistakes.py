@@ -240,7 +240,7 @@ WRONG = {
         "    times = torch.linspace(0, len(beta) - 1, len(z) + 2)[:-1].int().tolist()[::-1]\n"
         "    for t, r, noise in zip(times[:-1], times[1:], z):\n"
         "        x = jump(x, alpha_bar[t], alpha_bar[r], mu, v, noise)\n    return x",
-        "the times do not begin at T", "时间不是从 T 开始的"),
+        "the times do not begin at T", "时刻不是从 T 开始的"),
 }  # fmt: skip
 # A function whose notebook cell also puts a checker of its own in the place of ours.
 CHEATED = ("diffusion-noised", "def add_noise(x0, t, beta, eps):\n    return x0")
