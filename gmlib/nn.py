@@ -122,8 +122,8 @@ class MaskedLinear(nn.Linear):
 class MaskedMLP(nn.Module):
     """An MLP whose outputs for dimension i depend on the dimensions before i only, in a given order.
 
-    Each unit has a degree, the place in the order of the last dimension that it may see; a connection stands where degrees do not fall, and at the
-    output where they rise.
+    Each unit has a degree, the place in the order of the last dimension that it may see; a connection stands where degrees
+    do not fall, and at the output where they rise.
 
     Args:
         D: inputs.

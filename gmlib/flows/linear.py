@@ -184,7 +184,8 @@ class PixelCDF(nn.Module):
         k = torch.searchsorted(self.below, u.reshape(-1, u.shape[-1]).mT.contiguous(), right=True).mT.reshape(u.shape) - 1
         mass, below = self._at(k)
         log_det = (mass * levels).log() - u.log() - (-u).log1p()
-        return (k + ((u - below) / mass).clamp(0, 1 - torch.finfo(z.dtype).eps)) / levels, -log_det.sum(-1)
+        x = (k + ((u - below) / mass).clamp(0, 1 - torch.finfo(z.dtype).eps)) / levels
+        return x.clamp(max=1 - torch.finfo(z.dtype).eps), -log_det.sum(-1)  # not rounded up to 1, where the density is 0
 
     def _at(self, k: Tensor) -> tuple[Tensor, Tensor]:
         rows = torch.arange(len(self.mass), device=k.device)

@@ -158,6 +158,13 @@ def test_pixel_layer_is_the_histogram(generator):
     torch.testing.assert_close(layer(x[:4])[1], torch.linalg.slogdet(jacobian(layer, x[:4]))[1], rtol=0, atol=1e-9)
 
 
+def test_no_pixel_is_rounded_up_to_one_in_float32():
+    """There the density is 0, also for what the flow itself has drawn: the last cell ends just below."""
+    layer, z = flows.PixelCDF(torch.tensor([16 * [0.1] + [50.0]])), torch.tensor([[30.0], [17.0], [-90.0], [0.4]])
+    x, log_back = layer.inverse(z)
+    assert (x < 1).all() and layer(x)[1].isfinite().all() and log_back.isfinite().all()
+
+
 @pytest.mark.equation("eq-flows-multiscale")
 def test_glow_is_invertible_and_its_determinant_right(generator):
     with torch.random.fork_rng(devices=[]):
