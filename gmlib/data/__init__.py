@@ -2,6 +2,7 @@
 
 from gmlib.data.digits import Digits, Split, binarise, dequantise, digits
 from gmlib.data.mnist import MNIST, fashion_mnist, mnist
+from gmlib.data.patches import patches
 from gmlib.data.shapes import Shapes, shapes
 from gmlib.data.toys import checkerboard, checkerboard_log_prob, grid, moons, moons_log_prob, pinwheel, ring, spirals
 
@@ -20,6 +21,7 @@ __all__ = [
     "mnist",
     "moons",
     "moons_log_prob",
+    "patches",
     "pinwheel",
     "ring",
     "shapes",
