@@ -31,7 +31,8 @@ class BinaryModel(nn.Module):
 
     def __init__(self, net: nn.Module, D: int, order: Tensor | None = None):
         super().__init__()
-        order = torch.arange(check_count(D, "D")) if order is None else order
+        check_count(D, "D")
+        order = torch.arange(D) if order is None else order
         if order.sort().values.tolist() != list(range(D)):
             raise ValueError(f"order must be a permutation of 0 to {D - 1}, got {order.tolist()}")
         self.net, self.D = net, D

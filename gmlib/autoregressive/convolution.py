@@ -65,11 +65,13 @@ class Condition(nn.Module):
         planes: the condition is a map, shape ``(N, planes, H, W)``, all of which is seen from everywhere near.
 
     Raises:
-        ValueError: when it is called with a condition of another kind, or without one, or with one where there is none.
+        ValueError: when it is told of both; called with a condition of another kind, without one, or with one where there is none.
     """
 
     def __init__(self, outputs: int, classes: int = 0, planes: int = 0):
         super().__init__()
+        if classes and planes:
+            raise ValueError(f"classes and planes exclude each other, got {classes} and {planes}")
         self.classes = nn.Embedding(classes, outputs) if classes else None
         self.planes = nn.Conv2d(planes, outputs, 5, padding=2) if planes else None
 
@@ -207,6 +209,8 @@ class GatedNet(nn.Module):
         classes: int = 0, planes: int = 0, dropout: float = 0.0, short_cuts: bool = False,
     ):  # fmt: skip
         super().__init__()
+        if not sizes:
+            raise ValueError("sizes must hold at least one kernel size, got none")
         self.layers = nn.ModuleList(
             GatedLayer(channels if i else inputs, channels, k, "B" if i else "A", classes, planes, dropout)
             for i, k in enumerate(sizes)

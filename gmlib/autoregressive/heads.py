@@ -17,8 +17,11 @@ class Categorical:
     With several channels the levels of one pixel are independent given the pixels before.
 
     Args:
-        levels: a pixel is a whole number from 0 to levels - 1.
+        levels: a pixel is a whole number from 0 to levels - 1; at least 2.
         channels: of the image.
+
+    Raises:
+        ValueError: on a count out of range.
 
     Example:
         >>> Categorical(17).log_prob(torch.zeros(5, 17, 8, 8), torch.zeros(5, 1, 8, 8)).shape
@@ -26,7 +29,7 @@ class Categorical:
     """
 
     def __init__(self, levels: int, channels: int = 1):
-        self.levels, self.channels = check_count(levels, "levels"), check_count(channels, "channels")
+        self.levels, self.channels = _at_least_two(levels), check_count(channels, "channels")
         self.outputs = levels * channels
 
     def log_prob(self, out: Tensor, x: Tensor) -> Tensor:
@@ -55,6 +58,9 @@ class LogisticMixture:
         components: K.
         channels: C.
 
+    Raises:
+        ValueError: on a count out of range.
+
     Source: Salimans et al. 2017; in the book eq-autoregressive-mixture, eq-autoregressive-rgb.
 
     Example:
@@ -63,9 +69,7 @@ class LogisticMixture:
     """
 
     def __init__(self, levels: int, components: int, channels: int = 1):
-        if check_count(levels, "levels") < 2:
-            raise ValueError(f"levels must be at least 2, got {levels}")
-        self.levels, self.K, self.channels = levels, check_count(components, "components"), check_count(channels, "channels")
+        self.levels, self.K, self.channels = _at_least_two(levels), check_count(components, "components"), check_count(channels, "channels")
         self.outputs = components * (1 + 2 * channels + channels * (channels - 1) // 2)
 
     def log_prob(self, out: Tensor, x: Tensor) -> Tensor:
@@ -149,3 +153,9 @@ def logistic_mixture(x: Tensor, pi: Tensor, mu: Tensor, s: Tensor, levels: int) 
     """
     check_positive(s, "s")
     return (pi.log() + binned_logistic(x.unsqueeze(-1), mu, s.log(), levels)).logsumexp(-1)  # eq-autoregressive-mixture
+
+
+def _at_least_two(levels: int) -> int:
+    if check_count(levels, "levels") < 2:
+        raise ValueError(f"levels must be at least 2, got {levels}")
+    return levels

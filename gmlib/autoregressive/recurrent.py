@@ -72,6 +72,9 @@ class RowLSTM(nn.Module):
         channels: of input, state and output.
         size: odd width of both kernels, along the row.
 
+    Raises:
+        ValueError: on an even ``size``.
+
     Source: van den Oord, Kalchbrenner and Kavukcuoglu 2016.
 
     Example:
@@ -81,7 +84,9 @@ class RowLSTM(nn.Module):
 
     def __init__(self, channels: int, size: int = 3):
         super().__init__()
-        self.reach = check_count(size, "size") // 2
+        if check_count(size, "size") % 2 == 0:
+            raise ValueError(f"size must be odd, got {size}")
+        self.reach = size // 2
         self.from_input = nn.Conv2d(channels, 4 * channels, (1, self.reach + 1))  # mask B: the pixel and those to its left
         self.from_state = nn.Conv1d(channels, 4 * channels, size, padding=self.reach, bias=False)
 
