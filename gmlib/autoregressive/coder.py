@@ -90,6 +90,9 @@ class Decoder:
     Args:
         bits: what :meth:`Encoder.finish` gave.
 
+    Raises:
+        ValueError: on what are no bits.
+
     Source: Witten, Neal and Cleary 1987.
 
     Example:
@@ -99,6 +102,8 @@ class Decoder:
     """
 
     def __init__(self, bits: list[int]):
+        if wrong := [bit for bit in bits if bit not in (0, 1)]:
+            raise ValueError(f"bits must be zeros and ones, got {wrong[0]}")
         self.left: Iterator[int] = iter(bits)
         self.low, self.high, self.value = 0, TOP, 0
         for _ in range(BITS):
@@ -129,6 +134,9 @@ class Decoder:
 def narrow(low: int, high: int, n: list[int], symbol: int) -> tuple[int, int]:
     """The part of the whole numbers low, …, high that is the symbol's.
 
+    Raises:
+        ValueError: on shares ``n`` below 1, with a sum of more than 2^28, or none for the symbol.
+
     Source: Witten, Neal and Cleary 1987; in the book eq-autoregressive-interval.
 
     Example:
@@ -136,16 +144,20 @@ def narrow(low: int, high: int, n: list[int], symbol: int) -> tuple[int, int]:
         (11, 14)
     """
     size, total, before = high - low + 1, sum(n), sum(n[:symbol])
+    if min(n) < 1 or total > 2 ** (BITS - 4):
+        raise ValueError(f"n must be positive and sum to at most {2 ** (BITS - 4)}, got {n}")
+    if not 0 <= symbol < len(n):
+        raise ValueError(f"symbol must be from 0 to {len(n) - 1}, got {symbol}")
     return low + size * before // total, low + size * (before + n[symbol]) // total - 1  # eq-autoregressive-interval
 
 
 @torch.no_grad()
 def compress(model: PixelModel, x: Tensor, bits: int = 16) -> list[list[int]]:
-    """Each image as a list of bits, at most 2 longer than -log2 of its probability under the quantised law.
+    """Each image as a list of bits, at most 2 longer than -log2 of its probability under the quantised law, but for rounding.
 
     Args:
         model: of grey images, with a network that :class:`~gmlib.autoregressive.PixelCache` takes.
-        x: shape ``(N, H W)``.
+        x: shape ``(*batch, H W)``; the list runs through the batch in its order.
         bits: see :func:`frequencies`.
 
     Raises:
@@ -158,7 +170,8 @@ def compress(model: PixelModel, x: Tensor, bits: int = 16) -> list[list[int]]:
         >>> torch.equal(decompress(model, compress(model, x)), x)
         True
     """
-    images, encoders = model.check(x), [Encoder() for _ in x]
+    images = model.check(x)
+    encoders = [Encoder() for _ in images]
     for (r, c), cache, n in _tables(model, len(images), bits):
         for encoder, row, symbol in zip(encoders, n, images[:, 0, r, c].long().tolist()):
             encoder.put(row, symbol)

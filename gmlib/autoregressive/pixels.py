@@ -140,7 +140,7 @@ class Multiscale(nn.Module):
         large: a model of images (C, H, W) whose network is told maps of C + 1 planes: the known pixels, scaled, and where they are.
 
     Raises:
-        ValueError: on shapes that do not fit.
+        ValueError: on shapes or levels that do not fit.
 
     Source: van den Oord, Kalchbrenner and Kavukcuoglu 2016; in the book eq-autoregressive-multiscale.
 
@@ -157,6 +157,8 @@ class Multiscale(nn.Module):
         C, H, W = large.shape
         if H % 2 or W % 2 or small.shape != (C, H // 2, W // 2):
             raise ValueError(f"small must have shape {(C, H // 2, W // 2)} and large even sides, got {small.shape}, {large.shape}")
+        if small.head.levels != large.head.levels:
+            raise ValueError(f"small must have {large.head.levels} levels as large, got {small.head.levels}")
         self.small, self.large = small, large
 
     def known(self, small: Tensor) -> Tensor:

@@ -24,6 +24,13 @@ def all_images(levels, D):
     return torch.tensor(list(itertools.product(range(levels), repeat=D)), dtype=F64)
 
 
+def assert_law(drawn, support, p):
+    """How often each row of ``support`` was drawn, within 6 standard errors and 12 draws, which is for the rare ones."""
+    n, seen = len(drawn), (drawn.unsqueeze(1) == support).all(-1).sum(0)
+    assert seen.sum() == n
+    assert ((seen - n * p).abs() <= 6 * (n * p * (1 - p)).sqrt() + 12).all(), f"{seen.tolist()} for {(n * p).tolist()}"
+
+
 @pytest.fixture
 def generator():
     return torch.Generator().manual_seed(0)
