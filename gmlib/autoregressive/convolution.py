@@ -153,6 +153,8 @@ class GatedLayer(nn.Module):
     def __init__(self, inputs: int, channels: int, size: int, kind: str, classes: int = 0, planes: int = 0, dropout: float = 0.0):
         super().__init__()
         mask = kernel_mask(size, size, kind)  # refuses even sizes and other kinds
+        if kind == "A" and size == 1:
+            raise ValueError("size must be at least 3 with kind 'A', got 1: there is nothing to the left")
         self.reach, self.kind = size // 2, kind
         self.down = nn.Conv2d(inputs, 2 * channels, (self.reach + 1, size))
         self.right = nn.Conv2d(inputs, 2 * channels, (1, int(mask[self.reach].sum())))

@@ -25,6 +25,9 @@ def dependence(net: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     Returns:
         Magnitudes, shape ``(places, places)``, the output's place first; the places of an image in raster order.
 
+    Raises:
+        ValueError: on an x of another shape.
+
     Source: in the book eq-autoregressive-jacobian.
 
     Example:
@@ -32,7 +35,10 @@ def dependence(net: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         >>> (dependence(MADE(3, 16), torch.rand(3)) > 0).triu().any()
         tensor(False)
     """
-    places = check_batch(x, "x").shape[-2:].numel() if x.ndim > 1 else len(x)
+    check_batch(x, "x")
+    if x.ndim not in (1, 3):
+        raise ValueError(f"x must have shape (D,) or (C, H, W), got {tuple(x.shape)}")
+    places = x.shape[-2:].numel() if x.ndim > 1 else len(x)
     copies = x.detach().expand(places, *x.shape).clone().requires_grad_()
     out = net(copies).flatten(2) if x.ndim > 1 else net(copies).unsqueeze(1)
     readout = torch.randn(out.shape[1], 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(out)
@@ -51,12 +57,16 @@ def plain_context(H: int, W: int, sizes: Sequence[int]) -> Tensor:
     Returns:
         True where the input (second axis) is seen from the output (first axis), shape ``(H W, H W)``, raster order.
 
+    Raises:
+        ValueError: on a count below one, an even size or no size.
+
     Source: in the book eq-autoregressive-reach.
 
     Example:
         >>> plain_context(3, 3, [3]).sum(1)
         tensor([0, 1, 1, 2, 4, 3, 2, 4, 3])
     """
+    _check_odd(sizes)
     seen = torch.eye(check_count(H, "H") * check_count(W, "W"), dtype=torch.float32).reshape(-1, 1, H, W)
     for kind, size in reversed(list(zip("A" + "B" * (len(sizes) - 1), sizes, strict=True))):
         seen = F.conv_transpose2d(seen, kernel_mask(size, size, kind)[None, None], padding=size // 2).clamp(max=1)
@@ -66,7 +76,11 @@ def plain_context(H: int, W: int, sizes: Sequence[int]) -> Tensor:
 def gated_context(H: int, W: int, sizes: Sequence[int]) -> Tensor:
     """As :func:`plain_context`, of the gated pair of stacks: all earlier pixels in reach.
 
-    With R the sum of (size // 2): rows up to R above, each as far as R to either side, and R pixels to the left in the own row.
+    With R the sum of (size // 2): rows up to R + 1 above, one more than the kernels reach since the vertical stack is moved down
+    by one, each as far as R to either side; and R pixels to the left in the own row.
+
+    Raises:
+        ValueError: on a count below one, an even size or no size.
 
     Source: in the book eq-autoregressive-gated-reach.
 
@@ -74,10 +88,11 @@ def gated_context(H: int, W: int, sizes: Sequence[int]) -> Tensor:
         >>> gated_context(3, 3, [5]).sum(1)
         tensor([0, 1, 2, 3, 4, 5, 6, 7, 8])
     """
-    R = sum(check_count(size, "size") // 2 for size in sizes)
-    row, column = torch.arange(H * W) // W, torch.arange(H * W) % W
+    R = sum(size // 2 for size in _check_odd(sizes))
+    place = torch.arange(check_count(H, "H") * check_count(W, "W"))
+    row, column = place // W, place % W
     above, left = row[:, None] - row, column[:, None] - column
-    return ((above > 0) & (above <= R) & (left.abs() <= R)) | ((above == 0) & (left > 0) & (left <= R))  # eq-autoregressive-gated-reach
+    return ((above > 0) & (above <= R + 1) & (left.abs() <= R)) | ((above == 0) & (left > 0) & (left <= R))  # eq-autoregressive-gated-reach
 
 
 def entropy(p: Tensor, keep: Sequence[int]) -> Tensor:
@@ -119,3 +134,9 @@ def kl_floor(p: Tensor, contexts: Sequence[Sequence[int]]) -> Tensor:
             raise ValueError(f"the context of variable {i} must hold variables before it, got {list(context)}")
         total = total + entropy(p, [*context, i]) - entropy(p, context)  # eq-autoregressive-floor
     return total
+
+
+def _check_odd(sizes: Sequence[int]) -> Sequence[int]:
+    if not sizes or any(check_count(size, "each of sizes") % 2 == 0 for size in sizes):
+        raise ValueError(f"sizes must hold odd numbers, got {list(sizes)}")
+    return sizes

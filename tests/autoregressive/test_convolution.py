@@ -177,6 +177,7 @@ CASES = {
     "kind must be 'A' or 'B', got 'AB'": lambda: MaskedConv2d(2, 3, 3, "AB"),
     "height must be odd": lambda: GatedLayer(2, 3, 4, "A"),
     "kind must be 'A' or 'B', got 'a'": lambda: GatedLayer(2, 3, 3, "a"),
+    "size must be at least 3 with kind 'A', got 1": lambda: GatedNet(2, 5, sizes=(1, 3)),
     "height must be odd ": lambda: PlainNet(2, 17, size=2),
     "height must be odd  ": lambda: GatedNet(2, 17, sizes=(3, 4)),
     "sizes must hold at least one kernel size": lambda: GatedNet(2, 17, sizes=()),

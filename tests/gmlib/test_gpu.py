@@ -14,7 +14,7 @@ import torch
 
 from tests.gmlib.cuda import On, SameNoise  # before the library: see there
 
-from gmlib import data, divergences, gan, metrics, overview, targets, vae
+from gmlib import autoregressive, data, divergences, gan, metrics, overview, targets, vae
 from gmlib.nn import BernoulliNet, GaussianNet, mlp, stacked_mlp
 from gmlib.train import ema, train
 from tests.laws import laws
@@ -40,6 +40,23 @@ def vq_vae():
     return vae.VQVAE(mlp(64, 20, 8), BernoulliNet(8, 20, 64), vae.CodePrior(4, 6, hidden=5))
 
 
+def masked_autoencoder():
+    return autoregressive.BinaryModel(autoregressive.MADE(64, 20), 64, torch.arange(63, -1, -1))
+
+
+def pixel_cnn():
+    return autoregressive.PixelModel(autoregressive.GatedNet(2, 2, 4, (5, 3)), (1, 8, 8), autoregressive.Categorical(2))
+
+
+def pixel_cnn_of_logistics():
+    head = autoregressive.LogisticMixture(2, 2)
+    return autoregressive.PixelModel(autoregressive.PlainNet(2, head.outputs, 6, layers=1), (1, 8, 8), head)
+
+
+def pixel_rnn():
+    return autoregressive.PixelModel(autoregressive.RecurrentNet(2, 2, "diagonal", 4), (1, 8, 8), autoregressive.Categorical(2))
+
+
 LOSSES = {
     "ELBO": (small_vae, vae.negative_elbo),
     "linear VAE": (linear_vae, vae.negative_elbo),
@@ -48,6 +65,10 @@ LOSSES = {
     "VQ-VAE": (vq_vae, vae.vq_loss),
     "VQ-VAE, averages": (vq_vae, partial(vae.vq_ema_loss, gamma=0.9, threshold=0.93)),
     "prior over codes": (vq_vae, vae.prior_loss),
+    "MADE": (masked_autoencoder, autoregressive.negative_log_prob),
+    "PixelCNN": (pixel_cnn, autoregressive.negative_log_prob),
+    "PixelCNN, logistics": (pixel_cnn_of_logistics, autoregressive.negative_log_prob),
+    "PixelRNN": (pixel_rnn, autoregressive.negative_log_prob),
 }
 MODELS = {make.__name__: make for make, _ in LOSSES.values()}
 
@@ -100,7 +121,7 @@ def test_methods_equal_the_cpu(make):
     for device in ("cpu", DEVICE):
         model, x = made(make, device)
         with SameNoise(), torch.no_grad():
-            results.append([model.elbo(x, 3, on()), model.sample((4,), on())])
+            results.append([model.elbo(x, 3, on()) if hasattr(model, "elbo") else model.log_prob(x), model.sample((4,), on())])
             if hasattr(model, "estimate_log_prob"):
                 estimate = model.estimate_log_prob(x, 3, on())
                 results[-1] += [estimate.value, estimate.standard_error]
@@ -160,6 +181,38 @@ def test_divergences_equal_the_cpu():
             divergences.wasserstein1_normals(x[0], a[:2], y[0], b[:2]), law.entropy,
             divergences.functional_derivative(lambda p: p.log().sum(), p, 0.1),
         ])  # fmt: skip
+    for cpu, gpu in zip(*results, strict=True):
+        close(gpu, cpu)
+
+
+def test_the_rest_of_the_autoregressive_chapter_equals_the_cpu():
+    """Labels, colour, scales, the cache, the coder, and what is exact."""
+    results = []
+    for device in ("cpu", DEVICE):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            grey, rgb = autoregressive.Categorical(3), autoregressive.LogisticMixture(3, 2, 3)
+            told = autoregressive.PixelModel(autoregressive.PlainNet(2, 3, 6, classes=3, positions=(3, 4)), (1, 3, 4), grey)
+            colour = autoregressive.PixelModel(autoregressive.PlainNet(4, rgb.outputs, 6), (3, 2, 2), rgb)
+            small = autoregressive.PixelModel(autoregressive.PlainNet(2, 3, 4), (1, 1, 2), grey)
+            large = autoregressive.PixelModel(autoregressive.GatedNet(2, 3, 4, planes=2), (1, 2, 4), grey)
+            models = [m.to(device, F64).requires_grad_(False) for m in (told, colour, autoregressive.Multiscale(small, large))]
+        y, ising = torch.arange(6, device=device) % 3, targets.Ising(3, 0.4).to(device)
+        with SameNoise():
+            x, z, w = models[0].sample((6,), on(), y), models[1].sample((6,), on()), models[2].sample((6,), on())
+            assert torch.equal(autoregressive.cached_sample(models[0], (6,), on(), y), x)
+            done, draws = models[1].complete(z, 2, on()), ising.sample((5,), on())
+        codes = autoregressive.compress(small, w[:, ::4])
+        assert torch.equal(autoregressive.decompress(small, codes), w[:, ::4])
+        seen = autoregressive.dependence(lambda v: models[0].net(v, y[:1]), torch.ones(2, 3, 4, dtype=F64, device=device))
+        logistics = autoregressive.logistic_mixture(x, y[:2] / 1.0 * 0.4 + 0.3, y[:2] - 0.5, y[:2] + 0.2, 3)
+        batch = torch.cat([x, y[:, None].to(F64)], 1)
+        results.append([
+            x, z, w, done, draws, models[0].log_prob(x, y), models[1].log_prob(z), models[2].log_prob(w), seen, logistics,
+            ising.log_prob(draws), ising.entropy(), autoregressive.kl_floor(ising.table, [[i - 1][:i] for i in range(9)]),
+            autoregressive.negative_class_log_prob(models[0], batch)[0],
+        ])  # fmt: skip
+        assert all(t.device.type == device for t in results[-1])
     for cpu, gpu in zip(*results, strict=True):
         close(gpu, cpu)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.distributions import MultivariateNormal, Normal
 
-from gmlib import core, data, overview, targets, vae
+from gmlib import autoregressive, core, data, overview, targets, vae
 from gmlib.nn import BernoulliNet, GaussianNet, mlp
 from tests.laws import laws
 
@@ -212,6 +212,63 @@ def test_naive_bayes(generator):
     laws.masses_sum_to_one(model, pictures)
     laws.log_prob_ignores_batch_shape(model, pictures[:6])
     laws.samples_have_the_masses(model, pictures, generator)
+    laws.sample_is_reproducible(model)
+
+
+def pixel_model(net, shape, head):
+    """A model of tiny images whose net is made for the image's channels, one more of ones, and the head's outputs."""
+    return autoregressive.PixelModel(net(shape[0] + 1, head.outputs), shape, head)
+
+
+def plain(inputs, outputs):
+    return autoregressive.PlainNet(inputs, outputs, 4, layers=1, first=3)
+
+
+def gated(inputs, outputs):
+    return autoregressive.GatedNet(inputs, outputs, 4, (3, 3))
+
+
+def masses(model, levels, D):
+    return model, torch.cartesian_prod(*[torch.arange(levels, dtype=F64)] * D)
+
+
+def several_scales():
+    large = autoregressive.PixelModel(autoregressive.GatedNet(2, 3, 4, (3, 3), planes=2), (1, 2, 2), LEVELS)
+    return autoregressive.Multiscale(pixel_model(plain, (1, 1, 1), LEVELS), large)
+
+
+ORDER = torch.tensor([2, 0, 3, 1])
+LEVELS, COLOUR = autoregressive.Categorical(3), autoregressive.LogisticMixture(3, 2, 3)
+MASSES = {
+    "fully visible": lambda: masses(autoregressive.BinaryModel(autoregressive.Logistic(4), 4), 2, 4),
+    "neural fully visible": lambda: masses(autoregressive.BinaryModel(autoregressive.PixelMLPs(4, 3), 4, ORDER), 2, 4),
+    "NADE": lambda: masses(autoregressive.BinaryModel(autoregressive.NADE(4, 5), 4, ORDER), 2, 4),
+    "MADE": lambda: masses(autoregressive.BinaryModel(autoregressive.MADE(4, 9, 9), 4, ORDER), 2, 4),
+    "PixelCNN": lambda: masses(pixel_model(plain, (1, 2, 2), LEVELS), 3, 4),
+    "gated PixelCNN": lambda: masses(pixel_model(gated, (1, 2, 2), LEVELS), 3, 4),
+    "logistics": lambda: masses(pixel_model(gated, (1, 2, 2), autoregressive.LogisticMixture(3, 2)), 3, 4),
+    "colour": lambda: masses(pixel_model(plain, (3, 1, 1), COLOUR), 3, 3),
+    "Row LSTM": lambda: masses(pixel_model(lambda *n: autoregressive.RecurrentNet(*n, "row", 4, first=3), (1, 2, 2), LEVELS), 3, 4),
+    "Diagonal BiLSTM": lambda: masses(
+        pixel_model(lambda *n: autoregressive.RecurrentNet(*n, "diagonal", 4, first=3), (1, 2, 2), LEVELS), 3, 4
+    ),
+    "several scales": lambda: masses(several_scales(), 3, 4),
+}
+
+
+@pytest.mark.parametrize("make", MASSES.values(), ids=MASSES.keys())
+def test_autoregressive_models(make, generator):
+    """Weights moved a little, so that every image is drawn many times."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model, support = make()
+        model = model.to(F64).requires_grad_(False)
+        for p in model.parameters():
+            p += 0.15 * torch.randn_like(p)
+    assert isinstance(model, core.HasLogProb) and isinstance(model, core.CanSample) and not isinstance(model, core.HasElbo)
+    laws.masses_sum_to_one(model, support)
+    laws.log_prob_ignores_batch_shape(model, support[: len(support) // 2 * 2])
+    laws.samples_have_the_masses(model, support, generator, n=20_000)
     laws.sample_is_reproducible(model)
 
 
