@@ -98,10 +98,15 @@ def gated_context(H: int, W: int, sizes: Sequence[int]) -> Tensor:
 def entropy(p: Tensor, keep: Sequence[int]) -> Tensor:
     """H of the variables ``keep`` in nats, where ``p`` is the table of all variables, one axis each.
 
+    Raises:
+        ValueError: on a variable that the table does not have.
+
     Example:
         >>> entropy(torch.full((2, 2, 2), 0.125), [0, 2])  # 2 log 2
         tensor(1.3863)
     """
+    if any(i not in range(p.ndim) for i in keep):
+        raise ValueError(f"keep must hold axes of p, from 0 to {p.ndim - 1}, got {list(keep)}")
     rest = [i for i in range(p.ndim) if i not in keep]
     return torch.special.entr(p.sum(rest) if rest else p).sum()
 

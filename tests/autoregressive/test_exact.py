@@ -190,6 +190,7 @@ CASES = {
     "the context of variable 0 must hold variables before it, got [1]": lambda: kl_floor(P, [[1], []]),
     "the context of variable 1 must hold variables before it, got [1]": lambda: kl_floor(P, [[], [1]]),
     "the context of variable 1 must hold variables before it, got [-1]": lambda: kl_floor(P, [[], [-1]]),
+    "keep must hold axes of p, from 0 to 1, got [0, 2]": lambda: entropy(P, [0, 2]),
     "x must be a floating-point tensor": lambda: dependence(Logistic(2), torch.zeros(2, dtype=torch.long)),
     "x must have shape (D,) or (C, H, W), got (1, 2, 4, 4)": lambda: dependence(PlainNet(2, 3), torch.zeros(1, 2, 4, 4)),
     "H must be a whole number of at least 1, got 0": lambda: plain_context(0, 3, [3]),

@@ -185,12 +185,21 @@ UNCHECKED = {
         explore.gap.line explore.gap.curve explore.gap.Gap.log_joint
         diffusion.bound.step_kl diffusion.bound.weight_of_x0 diffusion.continuous.flow_field diffusion.continuous.noise_variance
         diffusion.forward.as_column diffusion.forward.number diffusion.forward.step_beta diffusion.forward.step_beta_tilde
-        diffusion.parameterisation.noise_from_x0 diffusion.schedule.Schedule.time""",
+        diffusion.parameterisation.noise_from_x0 diffusion.schedule.Schedule.time
+        autoregressive.binary.BinaryModel.logits autoregressive.convolution.gate autoregressive.heads.binned_logistic
+        autoregressive.recurrent.combine autoregressive.recurrent.lstm_step autoregressive.recurrent.skew""",
+    "a step within log_prob or sample of a model of images, which has checked them": """
+        autoregressive.cached.PixelCache.outputs autoregressive.cached.PixelCache.put
+        autoregressive.heads.Categorical.log_prob autoregressive.heads.Categorical.probs autoregressive.heads.Categorical.sample
+        autoregressive.heads.LogisticMixture.log_prob autoregressive.heads.LogisticMixture.probs
+        autoregressive.heads.LogisticMixture.sample autoregressive.pixels.Multiscale.known
+        autoregressive.pixels.PixelModel.inputs""",
     "holds the networks that it is given, or makes PyTorch's own": """
         vae.model.VAE.__init__ vae.linear.LinearDecoder.__init__ vae.linear.LinearEncoder.__init__
         gan.model.Discriminator.__init__
         flows.base.Compose.__init__ flows.base.Flow.__init__ flows.base.Scaling.__init__
-        diffusion.exact.DiffusedMixture.__init__ diffusion.nets.Block.__init__""",
+        diffusion.exact.DiffusedMixture.__init__ diffusion.nets.Block.__init__
+        autoregressive.recurrent.DiagonalBiLSTM.__init__ autoregressive.recurrent.DiagonalLSTM.__init__""",
     "a layer within a flow, or a field within a solver, whose point log_prob or sample has made or checked": """
         flows.autoregressive.MaskedAffine.inverse flows.base.Compose.inverse flows.base.Scaling.inverse
         flows.base.StandardLogistic.draw flows.base.StandardLogistic.log_prob flows.base.StandardNormal.draw
