@@ -6,6 +6,7 @@ from gmlib.explore.duel import Duel, Play, best_play
 from gmlib.explore.fade import Fade, Faded, faded, faded_paths
 from gmlib.explore.figure import Explorable
 from gmlib.explore.gap import Bars, Gap, bars, curve, line
+from gmlib.explore.reach import Reach, Reached, reached
 from gmlib.explore.shift import Distances, Shift, shifted_normals, shifted_uniforms
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
     "Faded",
     "Gap",
     "Play",
+    "Reach",
+    "Reached",
     "Reading",
     "Shift",
     "bars",
@@ -31,6 +34,7 @@ __all__ = [
     "faded_paths",
     "line",
     "lowest",
+    "reached",
     "reading",
     "share_below",
     "shifted_normals",

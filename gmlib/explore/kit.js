@@ -61,13 +61,13 @@ export function snap(value, { min, max, step }) {
 const KEYS = { "data-lm-suppress-shortcuts": "true" };
 
 /** A labelled slider for one value of the model. The model may hold what lies between two steps. */
-export function slider(model, name, { label, symbol, min, max, step }, signal) {
+export function slider(model, name, { label, symbol, min, max, step, places = 2 }, signal) {
   const input = tag("input", { type: "range", min, max, step, name, ...KEYS });
   const shown = tag("span", { class: "ex-value", "aria-hidden": "true" });
   input.addEventListener("input", () => put(model, { [name]: snap(input.valueAsNumber, { min, max, step }) }));
   watch(model, [name], () => {
     input.value = model.get(name);
-    shown.textContent = `${symbol} = ${digits(model.get(name), 2)}`;
+    shown.textContent = `${symbol} = ${digits(model.get(name), places)}`;
     input.setAttribute("aria-valuetext", shown.textContent);
   }, signal);
   return tag("label", { class: "ex-slider" }, tag("span", {}, ...both(...label)), shown, input);
