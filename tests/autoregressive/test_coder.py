@@ -108,6 +108,16 @@ def test_bits_that_follow_do_no_harm():
             assert decoded([n] * 30, bits + tail) == symbols
 
 
+@pytest.mark.equation("eq-autoregressive-interval")
+@pytest.mark.parametrize("n", [[1, 1], [1, 3], [3, 1], [1, 2, 1]])
+def test_the_last_number_of_a_share_is_the_share_s(n):
+    """A symbol, then the last one again and again: all bits are ones, as far as the coder looks; and then all zeros."""
+    for first in range(len(n)):
+        for then in (0, len(n) - 1):
+            symbols = [first] + [then] * 50
+            assert decoded([n] * 51, encoded([n] * 51, symbols)) == symbols
+
+
 def test_pending_bits():
     """The middle third again and again: no bit is settled until the end, and then all are."""
     encoder, n = Encoder(), [1, 2, 1]

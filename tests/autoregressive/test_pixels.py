@@ -143,6 +143,11 @@ def test_small_image_is_a_marginal_of_the_large(H, W):
     laws.log_prob_ignores_batch_shape(model, X[100:106])
 
 
+def test_draws_of_several_scales_have_the_law(generator):
+    model, X = shaken(lambda: multiscale(3, 2, 2)), all_images(3, 4)
+    assert_law(model.sample((20_000,), generator), X, model.log_prob(X).exp())
+
+
 @pytest.mark.equation("eq-autoregressive-multiscale")
 def test_multiscale_by_hand(generator):
     """Each other pixel given the small image and what lies before it, colours too."""

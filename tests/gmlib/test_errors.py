@@ -211,7 +211,7 @@ UNCHECKED = {
         flows.linear.UnitTriangular.inverse flows.topology.SlopeLimited.inverse ode.exact_divergence ode.hutchinson""",
     "draws what it is given": """
         plot.density plot.ellipse explore.gap.Gap.draw explore.boundary.Boundary.draw explore.shift.Shift.draw
-        explore.bend.Bend.draw explore.duel.Duel.draw explore.fade.Fade.draw""",
+        explore.bend.Bend.draw explore.duel.Duel.draw explore.fade.Fade.draw explore.reach.Reach.draw""",
 }
 
 
