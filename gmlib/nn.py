@@ -156,8 +156,8 @@ class MaskedMLP(nn.Module):
         degrees = [order, *(torch.arange(n) % max(D - 1, 1) for n in hidden)]
         layers: list[nn.Module] = []
         for before, after in itertools.pairwise(degrees):
-            layers += [MaskedLinear((after[:, None] >= before).float()), activation()]
-        last = order.repeat_interleave(per)[:, None] > degrees[-1]
+            layers += [MaskedLinear((after[:, None] >= before).float()), activation()]  # eq-autoregressive-made
+        last = order.repeat_interleave(per)[:, None] > degrees[-1]  # eq-autoregressive-made
         self.net = nn.Sequential(*layers, MaskedLinear(last.float()))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -102,7 +102,7 @@ class PixelMLPs(nn.Module):
         D: how many variables.
         hidden: tanh units for each variable.
 
-    Source: Bengio and Bengio 1999; in the book eq-autoregressive-neural.
+    Source: after Bengio and Bengio 1999, whose networks share their hidden units; in the book eq-autoregressive-neural.
 
     Example:
         >>> PixelMLPs(3, 8)(torch.zeros(7, 3)).shape

@@ -23,7 +23,8 @@ def dependence(net: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         x: one input, without the batch's axis, better in float64.
 
     Returns:
-        Magnitudes, shape ``(places, places)``, the output's place first; the places of an image in raster order.
+        Shape ``(places, places)``, the output's place first; the places of an image in raster order. Zero where the network cannot
+        look; how large the others are depends on the direction.
 
     Raises:
         ValueError: on an x of another shape.
