@@ -69,7 +69,8 @@ class LogisticMixture:
     """
 
     def __init__(self, levels: int, components: int, channels: int = 1):
-        self.levels, self.K, self.channels = _at_least_two(levels), check_count(components, "components"), check_count(channels, "channels")
+        self.levels, self.channels = _at_least_two(levels), check_count(channels, "channels")
+        self.K = check_count(components, "components")
         self.outputs = components * (1 + 2 * channels + channels * (channels - 1) // 2)
 
     def log_prob(self, out: Tensor, x: Tensor) -> Tensor:

@@ -73,7 +73,9 @@ def test_context_of_a_plain_stack(H, W, sizes):
 
 
 @pytest.mark.equation("eq-autoregressive-gated-reach", "eq-autoregressive-jacobian")
-@pytest.mark.parametrize(("H", "W", "sizes"), [(3, 4, [3]), (5, 4, [3, 3]), (4, 7, [5, 3]), (5, 5, [3, 5, 3]), (3, 2, [3, 1]), (6, 3, [3, 1, 3])])
+@pytest.mark.parametrize(("H", "W", "sizes"), [
+    (3, 4, [3]), (5, 4, [3, 3]), (4, 7, [5, 3]), (5, 5, [3, 5, 3]), (3, 2, [3, 1]), (6, 3, [3, 1, 3]),
+])  # fmt: skip
 def test_context_of_two_stacks(H, W, sizes):
     sets = gated_sets(H, W, sizes)
     assert torch.equal(gated_context(H, W, sizes), sets)

@@ -53,7 +53,8 @@ def test_bins_far_in_the_tail_and_very_wide(x, mu, log_s):
     found = binned_logistic(t(x).squeeze(), m, log, 17)
     assert found.item() == pytest.approx(expected, rel=1e-12, abs=1e-12)
     assert all(g.isfinite() for g in torch.autograd.grad(found, (m, log)))
-    assert torch.autograd.gradcheck(lambda a, b: binned_logistic(t(0, 5, 16), a, b, 17), (t(0.3).requires_grad_(), t(-1.1).requires_grad_()))
+    inputs = t(0.3).requires_grad_(), t(-1.1).requires_grad_()
+    assert torch.autograd.gradcheck(lambda a, b: binned_logistic(t(0, 5, 16), a, b, 17), inputs)
 
 
 @pytest.mark.equation("eq-autoregressive-mixture")
