@@ -102,8 +102,8 @@ def test_dropout_is_on_the_way_to_the_horizontal_stack(generator):
     layer = shaken(lambda: GatedLayer(3, 3, 3, "B", dropout=1.0))
     v, h = torch.randn(2, 1, 3, H, W, generator=generator, dtype=F64)
     assert layer.dropout.p == 1 and torch.equal(layer.train()(v, h)[1], h) and not torch.equal(layer.eval()(v, h)[1], h)
-    net = GatedNet(2, 5, 4, dropout=0.3)
-    assert {m.p for m in net.modules() if isinstance(m, torch.nn.Dropout2d)} == {0.3}
+    for net, p in ((GatedNet(2, 5, 4, dropout=0.3), 0.3), (GatedNet(2, 5, 4), 0), (GatedLayer(2, 4, 3, "A"), 0)):
+        assert {m.p for m in net.modules() if isinstance(m, torch.nn.Dropout2d)} == {p}
 
 
 def test_a_map_is_seen_from_everywhere_near(generator):
@@ -139,7 +139,7 @@ def test_gated_net_layer_by_layer(layers, generator):
     sizes = (5, 3, 3, 5, 3, 3, 3)[:layers]
     x = torch.randn(2, 2, H, W, generator=generator, dtype=F64)
     for short_cuts in (False, True):
-        net = shaken(lambda: GatedNet(2, 5, 4, sizes, planes=3, short_cuts=short_cuts))
+        net = shaken(lambda: GatedNet(2, 5, 4, sizes, planes=3, **({"short_cuts": True} if short_cuts else {})))
         y = torch.randn(2, 3, H, W, generator=generator, dtype=F64)
         v, h, seen = x, x, []
         for i, layer in enumerate(net.layers):

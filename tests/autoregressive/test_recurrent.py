@@ -66,6 +66,7 @@ def test_row_lstm_by_loops(size, generator):
         gates = gates + sum(layer.from_state.weight[:, :, j] @ h[:, row, column + j] for j in range(size))
         h[:, row + 1, column + k], c[:, row + 1, column + k] = step(gates, c[:, row, column + k])
     torch.testing.assert_close(layer(x[None])[0], h[:, 1:, k : k + W], **EXACT)
+    torch.testing.assert_close(layer(x[None, :, :1])[0], h[:, 1:2, k : k + W], **EXACT)
 
 
 def diagonal_by_loops(layer, x):
