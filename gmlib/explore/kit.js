@@ -23,6 +23,9 @@ export function both(en, zh) {
   return [tag("span", { lang: "en" }, en), separator, tag("span", { lang: "zh-Hans" }, zh)];
 }
 
+/** A name in one notation, or in both languages. */
+const written = (name) => (Array.isArray(name) ? both(...name) : [name]);
+
 /** A number as it is printed: fixed places, a true minus, and no minus before zero. */
 export function digits(value, places) {
   const text = value.toFixed(places);
@@ -73,14 +76,14 @@ export function slider(model, name, { label, symbol, min, max, step, places = 2 
   return tag("label", { class: "ex-slider" }, tag("span", {}, ...both(...label)), shown, input);
 }
 
-/** Radio buttons for one value of the model: `options` maps each value to its name in both languages. */
+/** Radio buttons for one value of the model: `options` maps each value to its name, in one notation or in both languages. */
 export function choice(model, name, { label, options }, signal) {
   const group = `ex-${Math.random().toString(36).slice(2)}`;
   const inputs = Object.keys(options).map((value) => tag("input", { type: "radio", name: group, value, ...KEYS }));
   for (const input of inputs) input.addEventListener("change", () => put(model, { [name]: input.value }));
   watch(model, [name], () => { for (const input of inputs) input.checked = input.value === model.get(name); }, signal);
   return tag("fieldset", { class: "ex-choice" }, tag("legend", {}, ...both(...label)),
-    ...inputs.map((input) => tag("label", {}, input, tag("span", {}, ...both(...options[input.value])))));
+    ...inputs.map((input) => tag("label", {}, input, tag("span", {}, ...written(options[input.value])))));
 }
 
 export function button(label, action) {
@@ -123,7 +126,7 @@ export function drag(root, grab) {
 /** A handle for two values of the model at once, over a plane of ±reach: by mouse, pen, finger or the arrow keys (with
  * Shift ten steps). `at(value)` says where it stands; `scale` is how far the values go for one unit of the plane. */
 export function point(model, name, reach, signal, spec) {
-  const { label, symbol, glyph, kind, limits, at, scale = [1, 1], follows = [] } = spec;
+  const { label, symbol, glyph, kind, limits, at, scale = [1, 1], follows = [], places = 2 } = spec;
   const root = tag("div", { class: `ex-point ${kind}`, role: "slider", tabindex: 0, "aria-label": label, ...KEYS,
     "aria-valuemin": limits[0].min, "aria-valuemax": limits[0].max }, tag("span", {}, glyph));
   const move = (from, by) => put(model, { [name]: from.map((value, d) => snap(value + by[d], limits[d])) });
@@ -153,17 +156,17 @@ export function point(model, name, reach, signal, spec) {
     root.style.left = `${50 + (50 * inside[0]) / reach[0]}%`;
     root.style.top = `${50 - (50 * inside[1]) / reach[1]}%`;
     root.setAttribute("aria-valuenow", value[0]);
-    root.setAttribute("aria-valuetext", `${symbol} = (${value.map((part) => digits(part, 2)).join(", ")})`);
+    root.setAttribute("aria-valuetext", `${symbol} = (${value.map((part) => digits(part, places)).join(", ")})`);
   }, signal);
   return root;
 }
 
-/** Put a point of the model where the plane is pressed. */
-export function press(root, model, name, reach, limits) {
+/** Put a point of the model where the plane is pressed: `from` makes a value of a place on the plane. */
+export function press(root, model, name, reach, limits, from = (place) => place) {
   root.addEventListener("click", ({ clientX, clientY }) => {
     const box = root.getBoundingClientRect(), unit = box.width / (2 * reach[0]);
     const at = [(clientX - box.left) / unit - reach[0], reach[1] - (clientY - box.top) / unit];
-    put(model, { [name]: at.map((value, d) => snap(value, limits[d])) });
+    put(model, { [name]: from(at).map((value, d) => snap(value, limits[d])) });
   });
 }
 

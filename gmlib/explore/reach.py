@@ -95,13 +95,15 @@ class Reach(Explorable):
         """The grid: the pixel, what it sees, what it misses, what comes later."""
         ax, told = figure.subplots(), self.reached()
         column, row = self.pixel
-        ax.imshow(told.seen + 2 * told.unseen, cmap=ListedColormap(["white", plot.SKY, plot.ORANGE]), vmin=0, vmax=2)
+        kinds = (told.seen + 2 * told.unseen).numpy()
+        ax.imshow(kinds, cmap=ListedColormap(["white", plot.BLUE, plot.ORANGE]), vmin=0, vmax=2)
         for r, c in told.unseen.nonzero().tolist():
             ax.plot(c, r, "x", color=plot.BLACK, ms=9)
         ax.plot(column, row, "s", color=plot.BLACK, ms=15)
         ax.set(xticks=[i - 0.5 for i in range(SIDE + 1)], yticks=[i - 0.5 for i in range(SIDE + 1)], xticklabels=[], yticklabels=[])
         ax.grid(color="0.6", lw=0.8)
         ax.tick_params(length=0)
+        ax.spines[:].set(visible=True, color="0.6")
         before = SIDE * row + column
         ax.set_xlabel(f"{before} pixels before: {int(told.seen.sum())} seen, {int(told.unseen.sum())} not (x)")
         ax.set_title(f"{self.kernel} × {self.kernel}, layers: {self.layers}, stacks: {self.stacks}")
