@@ -26,9 +26,11 @@ SHOWN = STATES[5::173]
 # each square of the drawing: kind, left, top, side; each cross: where it begins; where the handle stands, in per
 # cent; what each line of the key shows and which number it has
 READ = f"""(el) => {{
-  const own = el.querySelector(".ex-plane .ex-stage"), all = (query) => [...own.querySelectorAll(query)], handle = el.querySelector(".ex-chosen");
+  const own = el.querySelector(".ex-plane .ex-stage"), handle = el.querySelector(".ex-chosen");
+  const all = (query) => [...own.querySelectorAll(query)];
   return [({NUMBERS})(el), ({WORDS})(el), own.viewBox.baseVal.width,
-    all("rect").map((e) => [e.className.baseVal.match(/later|seen|unseen/)[0], ...["x", "y", "width", "height"].map((n) => Number(e.getAttribute(n)))]),
+    all("rect").map((e) => [e.className.baseVal.slice(11),
+      ...["x", "y", "width", "height"].map((name) => Number(e.getAttribute(name)))]),
     all("path").map((e) => e.getAttribute("d").match(/[\\d.]+/g).slice(0, 2).map(Number)),
     [handle.style.left, handle.style.top].map(parseFloat),
     [...el.querySelectorAll(".ex-key li")].map((e) => [e.querySelector("rect").className.baseVal.slice(11),
@@ -114,8 +116,9 @@ def test_grids_and_words_are_right_in_all_states(formulas, exact):
 
 def test_every_kind_of_sentence_is_said(exact):
     """Both causes act at once too; two stacks miss nothing that more layers would not show."""
-    kinds = {stacks: {re.sub(r"\d+", "n", words[0]).replace("pixels", "pixel") for state, (_, words) in zip(STATES, exact) if state["stacks"] == stacks}
-             for stacks in ("one", "two")}  # fmt: skip
+    kinds = {"one": set(), "two": set()}
+    for state, (_, words) in zip(STATES, exact):
+        kinds[state["stacks"]].add(re.sub(r"\d+", "n", words[0]).replace("pixels", "pixel"))
     assert len(kinds["one"]) == 5 and len(kinds["two"]) == 3 and not any("blind" in words for words in kinds["two"])
 
 
