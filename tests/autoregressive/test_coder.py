@@ -148,17 +148,18 @@ def test_long_messages_come_back(bits):
 
 @pytest.mark.equation("eq-autoregressive-interval")
 def test_decoder_goes_through_the_same_intervals():
-    """Halves and quarters, which put ends on the thresholds, among shares that are rounded."""
-    chance, encoder, states = random.Random(4), Encoder(), []
-    tables = chance.choices([[1, 1], [1, 3], [3, 1], [1, 2, 1], [3, 4], [11, 4, 1], [5, 1, 1]], k=600)
-    symbols = [chance.randrange(len(n)) for n in tables]
-    for n, symbol in zip(tables, symbols, strict=True):
-        encoder.put(n, symbol)
-        states.append((encoder.low, encoder.high))
-        assert encoder.high - encoder.low >= 2**30 and encoder.low >= 0 and encoder.high < 2**32
-    decoder = Decoder(encoder.finish())
-    for n, symbol, state in zip(tables, symbols, states, strict=True):
-        assert decoder.get(n) == symbol and (decoder.low, decoder.high) == state
+    """Halves and quarters first, which put ends on the thresholds, then among shares that are rounded."""
+    chance, even = random.Random(4), ([1, 1], [1, 3], [3, 1], [1, 2, 1])
+    for _ in range(60):
+        tables = chance.choices(even, k=5) + chance.choices([*even, [3, 4], [11, 4, 1], [5, 1, 1]], k=20)
+        symbols, states, encoder = [chance.randrange(len(n)) for n in tables], [], Encoder()
+        for n, symbol in zip(tables, symbols, strict=True):
+            encoder.put(n, symbol)
+            states.append((encoder.low, encoder.high))
+            assert 0 <= encoder.low and encoder.high < 2**32 and encoder.high - encoder.low >= 2**30
+        decoder = Decoder(encoder.finish())
+        for n, symbol, state in zip(tables, symbols, states, strict=True):
+            assert decoder.get(n) == symbol and (decoder.low, decoder.high) == state
 
 
 def ideal_lengths(model, x, bits):
