@@ -17,7 +17,8 @@ from tools.common import EXERCISES, ROOT, notebooks, tracked
 
 COLAB = "https://colab.research.google.com/github/"
 TEXT = {".md", ".ipynb", ".toml", ".cff", ".yml", ".yaml", ".py", ".html", ".js", ".css", ".txt", ".bib", ""}
-OTHERS = set()  # GitHub repositories of other people, "owner/name", that the book may link to
+# GitHub repositories of other people, "owner/name", that the book may link to
+OTHERS = {"rtqichen/beta-tcvae", "YannDubs/disentangling-vae"}
 
 
 @dataclass(frozen=True)
