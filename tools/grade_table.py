@@ -8,12 +8,14 @@ from nbgrader.api import Gradebook
 from nbgrader.utils import is_grade, is_solution
 
 from gmlib.exercises import find
+from gmlib.exercises.checker import CHANGED
 from tools.common import notebooks
+from tools.grade_confirm import NOT_CONFIRMED
 from tools.grade_execute import NOT_RUN
 from tools.grade_mend import LOOK, grade_id
 
-# What an answer may owe to the notebook around it, or to the machine that grades
-AROUND = ("NameError", "ImportError", "ModuleNotFoundError", "MemoryError", "allocate memory", "CUDA", "NVIDIA")
+# What an answer may owe to the notebook around it, or to the machine that grades; the first is said where it asks what is right
+AROUND = ("PermissionError", "NameError", "ImportError", "ModuleNotFoundError", "MemoryError", "allocate memory", "CUDA", "NVIDIA")
 
 
 def graded_cells(course, assignment):
@@ -42,6 +44,12 @@ def mistakes(name):
         return ()
 
 
+def words(name, failure):
+    """What a failed check said: a mistake by its name, or the first sentence."""
+    said = (failure.splitlines()[1:] or [failure])[0].strip()
+    return next((m.name for m in mistakes(name) if m.en == said), said)
+
+
 def verdict(cells, at):
     """What a check said, and whether somebody has to look; None where it passed."""
     cell, name = cells[at], grade_id(cells[at]).removesuffix("-check")
@@ -49,11 +57,12 @@ def verdict(cells, at):
         return None
     error = errors(cell)[0]
     if error.ename == "CheckFailed":
-        said = error.evalue.splitlines()[1].strip()
-        said = next((m.name for m in mistakes(name) if m.en == said), said)
+        said = words(name, error.evalue)
         if any(o.output_type == "stream" and f"{name}: right" in o.text for o in cell.outputs):
             return f"right on the student's own numbers, wrong on others: {said}", True
-        return said, said.startswith("It raises") and any(word in said for word in AROUND)
+        return said, said == CHANGED or said.startswith("It raises") and any(word in said for word in AROUND)
+    if error.ename == NOT_CONFIRMED:
+        return f"right in the notebook, wrong where it was compared outside: {words(name, error.evalue)}", True
     if any(e.ename == "CellTimeoutError" for e in errors(cell)):
         return "it did not stop in time", True
     if error.ename == NOT_RUN:
