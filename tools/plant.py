@@ -53,7 +53,7 @@ def run_tests(copy, tests, *under):
 
 def first_failure(done):
     """The test that failed, or '' where none did."""
-    failed = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("FAILED ")]
+    failed = [line[7:].partition(" - ")[0] for line in done.stdout.splitlines() if line.startswith("FAILED ")]
     return failed[0] if done.returncode == 1 and failed else ""
 
 

@@ -13,7 +13,7 @@ import random
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -148,27 +148,31 @@ def test_name(context):
 
 
 def tests_of(mutant, lines, everything):
-    """The tests that run one of its lines; everything where a fixture or the import does."""
-    contexts = {context for line in mutant.statement for context in lines.get(mutant.path, {}).get(line, ())}
-    return sorted(map(test_name, contexts - {""})) + (everything if "" in contexts else [])
+    """The tests that run its statement; where the import or a fixture runs it, those of the file, and then everything."""
+    of_file = lines.get(mutant.path, {})
+    contexts = {context for line in mutant.statement for context in of_file.get(line, ())}
+    if "" in contexts:
+        return [sorted(map(test_name, {*chain(*of_file.values())} - {""})), everything]
+    return [sorted(map(test_name, contexts))]
 
 
-def fate(mutant, tests, copies):
+def fate(mutant, steps, copies):
     """What became of a mutant, in words."""
-    if not tests:
+    if not any(steps):
         return "NOT CAUGHT, as no test runs this line"
     copy = copies.get()
     path = copy / mutant.path
     right = path.read_text("utf-8")
     try:
         path.write_text(mutant.text, "utf-8")
-        done = plant.run_tests(copy, tests)
+        for tests in filter(None, steps):
+            done = plant.run_tests(copy, tests)
+            if done.returncode:
+                return f"caught by {plant.first_failure(done) or 'an error'}"
+        return "NOT CAUGHT"
     finally:
         path.write_text(right, "utf-8")
         copies.put(copy)
-    if not done.returncode:
-        return "NOT CAUGHT"
-    return f"caught by {plant.first_failure(done) or 'an error'}"
 
 
 def main(slug, number, seed, root=ROOT):
