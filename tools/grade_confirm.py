@@ -2,23 +2,19 @@
 
 The check runs in the student's process, where an answer can change what it compares with, and ask for what it wants to
 hear. So the grader asks again, for inputs that nobody knew before, and compares the numbers itself. The kernel works them
-out in a fork of it in which no specification is left. `answers` runs in the kernel, all else outside of it.
+out in a fork of it in which no specification is left: `tools.grade_answers`.
 """
 
 import ast
-import gc
 import hashlib
 import json
-import os
-import signal
-import sys
-from types import FunctionType
 
 from nbformat.v4 import new_code_cell
 
-from gmlib.exercises import CheckFailed, find
-from gmlib.exercises.checker import compared, normal, results
+from gmlib.exercises import find
+from gmlib.exercises.checker import compared, normal
 
+HERE = "__import__('tools.grade_answers', fromlist=['answers'])"  # leaves no name behind in the notebook
 NOT_CONFIRMED = "NotConfirmed"  # the error of a check that passed in the kernel and not outside
 
 
@@ -58,8 +54,7 @@ def refuted(source, run, student):
         if exercise.cases == 1:  # on paper: the numbers are the student's own
             student = normal(ask(run, f"__import__('json').dumps(str({own} or ''))"))
         cases = [exercise.case(name, student, i) for i in range(exercise.cases)]
-        here = f"__import__({__name__!r}, fromlist=['answers'])"  # leaves no name behind in the notebook
-        got = ask(run, f"{here}.answers({name!r}, {answer}, {json.dumps(cases)!r})")
+        got = ask(run, f"{HERE}.answers({name!r}, {answer}, {json.dumps(cases)!r})")
         if not isinstance(got, list):
             return str(got)
         try:
@@ -79,50 +74,3 @@ def ask(run, expression):
         return json.loads(found[-1])
     except (IndexError, TypeError, ValueError):
         return "It gave no numbers when it was asked again. · 再次询问时，它没有给出数。"
-
-
-def answers(name, answer, cases):
-    """By JSON, what an answer gives for the cases, or the words of its failure, from a fork that cannot look up what is right."""
-    reading, writing = os.pipe()
-    if not (child := os.fork()):
-        try:
-            os.close(reading)
-            text = json.dumps(alone(name, answer, json.loads(cases)))
-            with os.fdopen(writing, "w") as pipe:
-                pipe.write(text)
-        finally:
-            os._exit(0)
-    try:
-        os.close(writing)
-        with os.fdopen(reading) as pipe:
-            return pipe.read()
-    finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-
-
-def alone(name, answer, cases):
-    """The numbers, while nothing is printed and no specification can be called or read anew."""
-    sys.stdout = sys.stderr = open(os.devnull, "w")
-    exercise = find(name)
-    for function in gc.get_objects():
-        if type(function) is FunctionType and function.__dict__.get("is_specification"):
-            function.__code__ = refuse.__code__
-    sys.meta_path.insert(0, Closed)
-    try:
-        return results(name, exercise, answer, cases)
-    except CheckFailed as failure:
-        return str(failure)
-
-
-def refuse(*_, **__):
-    raise PermissionError("the answer calls the checker's own specification")
-
-
-class Closed:
-    """No module of the exercises is imported any more."""
-
-    @staticmethod
-    def find_spec(name, path=None, target=None):
-        if name.startswith("gmlib.exercises"):
-            raise PermissionError("the answer imports the checker's own specification")

@@ -67,7 +67,6 @@ class ExecuteAll(Execute):
         """An error joins a check whose numbers are not right where they are compared outside of the kernel."""
 
         def run(cell):
-            cell.metadata["nbgrader"] = check.metadata["nbgrader"]  # as much time as the check
             return super(ExecuteAll, self).preprocess_cell(cell, resources, index)[0].outputs
 
         why = refuted(check.source, run, self.student)

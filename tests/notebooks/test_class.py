@@ -18,7 +18,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_output
 from traitlets.config import Config
 
-from tools import grade, grade_by_hand, grade_mend, grade_table
+from tools import grade, grade_by_hand, grade_mend, grade_run, grade_table
 from tools.assignments import STUB, TEXT_STUB, students_version
 from tools.common import EXERCISES, ROOT
 from tools.grade_execute import DEAF as STUBBORN
@@ -286,7 +286,7 @@ def test_a_zero_that_may_be_none_wants_a_look():
 
 def test_an_answer_cannot_read_the_instructors_variables(monkeypatch):
     monkeypatch.setenv("SOME_API_KEY", "secret")
-    environment = grade.environment()
+    environment = grade_run.environment()
     assert "secret" not in environment.values() and {"HOME", "PATH", "OMP_NUM_THREADS"} <= environment.keys()
 
 
