@@ -43,7 +43,7 @@ def autograde(course, assignment, student, minutes, memory, log):
 
 def watched(command, seconds, memory, folder):
     """Run a command, with a file `log` in its folder; True if it ended well, and notes of what had to be stopped."""
-    adopt()
+    adopt(True)
     before, notes, end = set(psutil.Process().children(recursive=True)), [], time.monotonic() + seconds
     with (folder / "log").open("w", encoding="utf-8") as out:
         run = subprocess.Popen(command, cwd=folder, env=environment(), stdout=out, stderr=out, preexec_fn=limit(memory))
@@ -63,13 +63,14 @@ def watched(command, seconds, memory, folder):
         notes.append(f"{LOOK}processes that outlived the grading were ended: {len(alive)}")
     if still := set(psutil.Process().children(recursive=True)) - before:
         notes.append(f"{LOOK}processes that it started still run: {', '.join(str(p.pid) for p in still)}")
+    adopt(False)
     return done, notes
 
 
-def adopt():
-    """Where the system can, become the parent of processes that lose theirs: so they are found, whoever started them."""
+def adopt(orphans):
+    """Where the system can, become the parent of processes that lose theirs, or no more: so they are found."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
+        ctypes.CDLL(None).prctl(SUBREAPER, int(orphans), 0, 0, 0)
 
 
 def size(processes, kind):
