@@ -88,7 +88,8 @@ def grade(course, assignment, student, minutes, memory, again):
     if found:
         done, stopped = autograde(course, assignment, student, minutes, memory, log)
     if found and not done:
-        errors = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if "Error" in line] or ["see the log"]
+        said = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        errors = [line for line in said if "Error" in line] or ["see the log"]
         notes.append(f"{LOOK}nbgrader could not grade it: {errors[-1].strip()} ({log})")
     else:
         notes += foreign(course, assignment, student, course / "autograded" / student / assignment)

@@ -69,8 +69,10 @@ class ExecuteAll(Execute):
         def run(cell):
             return super(ExecuteAll, self).preprocess_cell(cell, resources, index)[0].outputs
 
-        why = refuted(check.source, run, self.student)
-        self.nb.cells[index] = check  # nbclient puts what it ran in this place
+        try:
+            why = refuted(check.source, run, self.student)
+        finally:
+            self.nb.cells[index] = check  # nbclient puts what it ran in this place
         if why is not None:
             check.outputs.append(new_output("error", ename=NOT_CONFIRMED, evalue=why, traceback=why.splitlines()))
 

@@ -107,7 +107,8 @@ def elsewhere(nb, release):
     notes = []
     for wanted in [c for c in release.cells if settings(c).get("solution") and defined(c)]:
         stubs = [c for c in nb.cells if grade_id(c) == grade_id(wanted) and same(c, wanted)]
-        found = [c for c in nb.cells if defined(c) & defined(wanted) and grade_id(c) != grade_id(wanted) and not settings(c).get("locked")]
+        found = [c for c in nb.cells if defined(c) & defined(wanted) and grade_id(c) != grade_id(wanted)]
+        found = [c for c in found if not settings(c).get("locked")]
         if stubs and found:
             if not grade_id(found[-1]):
                 found[-1].metadata["nbgrader"] = stubs[0].metadata["nbgrader"]

@@ -78,7 +78,7 @@ def texts(cell):
 def foreign(course, assignment, student, graded):
     """A note of each other student whose lines are in what a notebook shows, and not in what its author wrote."""
     shown = "\n".join(t for path in notebooks(graded) for c in read(path).cells for t in texts(c))
-    known = lines(course / "release" / assignment) | lines(course / "source" / assignment) | lines(course / "submitted" / student / assignment)
+    known = set().union(*(lines(course / part / assignment) for part in ("release", "source", f"submitted/{student}")))
     there = sorted(p.parent.name for p in course.glob(f"submitted/*/{assignment}") if p.parent.name != student)
     shows = [other for other in there if any(line in shown for line in lines(course / "submitted" / other / assignment) - known)]
-    return [f"{LOOK}it shows lines of the notebook of {other}: do not send its feedback before you have looked" for other in shows]
+    return [f"{LOOK}it shows lines of the notebook of {other}: send no feedback before you have looked" for other in shows]

@@ -214,6 +214,7 @@ def table(course, assignment):
     path = course / "grading" / assignment / "marks.csv"
     with path.open("w", newline="", encoding="utf-8-sig") as file:  # a spreadsheet takes it for UTF-8
         csv.writer(file).writerows(out)
-    print("\n? is to be graded by hand." + "".join(f"\n! {student}: not graded yet" for student in ungraded) + (f" Nothing was handed in by {', '.join(absent)}." if absent else ""))
+    print("\n? is to be graded by hand." + (f" Nothing was handed in by {', '.join(absent)}." if absent else ""))
+    print("".join(f"! {student}: not graded yet\n" for student in ungraded), end="")
     print(f"Look before marks go back (!): {', '.join(wanted) or 'nobody'}.\n{path}")
     return wanted

@@ -158,9 +158,9 @@ def test_a_newer_file_or_exercise_is_told(tmp_path):
     course = course_of(tmp_path, ada="old")
     record = {"of": grade_table.state(course, "vae", "ada"), "graded": True}
     assert grade_table.older(record, grade_table.state(course, "vae", "ada")) == []
-    (course / "source/vae/data.csv").write_text("1")
+    (course / "source/vae/data.csv").write_text("1", encoding="utf-8")
     assert grade_table.older(record, grade_table.state(course, "vae", "ada")) == ["the exercise was changed since this was graded"]
-    (course / "submitted/ada/vae/vae.ipynb").write_text("new")
+    (course / "submitted/ada/vae/vae.ipynb").write_text("new", encoding="utf-8")
     assert grade_table.older(record, grade_table.state(course, "vae", "ada")) == ["what is in submitted now was not graded yet"]
     failed = {"of": grade_table.state(course, "vae", "ada")[:1], "graded": False}
     assert grade_table.older(failed, grade_table.state(course, "vae", "ada")) == []
