@@ -52,7 +52,7 @@ def refuted(source, run, student):
         if (exercise := known(name)) is None:
             continue
         if exercise.cases == 1:  # on paper: the numbers are the student's own
-            student = normal(ask(run, f"__import__('json').dumps(str({own} or ''))"))
+            student = normal(str(ask(run, f"__import__('json').dumps('' if {own} is None else str({own}))")))
         cases = [exercise.case(name, student, i) for i in range(exercise.cases)]
         got = ask(run, f"{HERE}.answers({name!r}, {answer}, {json.dumps(cases)!r})")
         if not isinstance(got, list):

@@ -33,7 +33,8 @@ def words(cell):
 def own_cells(nb, release, but=("setup", "settings")):
     """The cells that are not the exercise's, or were changed, but for those with these tags: (place in the notebook, cell)."""
     kept = [like(nb, c) for c in release.cells if set(but) & set(c.metadata.get("tags", []))]
-    return [(i, c) for i, c in enumerate(nb.cells) if c.source.strip() and i not in kept and not theirs(c, release)]
+    cells = [(i, c) for i, c in enumerate(nb.cells) if c.source.strip() and i not in kept]
+    return [(i, c) for i, c in cells if not theirs(c, release)]
 
 
 def added(nb, release):
@@ -63,10 +64,10 @@ def lines(folder):
     out = set()
     for path in notebooks(folder):
         try:
-            out |= {line.strip() for c in read(path).cells for line in c.source.splitlines() if len(line.strip()) >= LONG}
+            out |= {line.strip() for c in read(path).cells for line in c.source.splitlines()}
         except Unreadable:
             pass
-    return out
+    return {line for line in out if len(line) >= LONG}
 
 
 def texts(cell):

@@ -9,13 +9,13 @@ import re
 
 from IPython.core.inputtransformer2 import TransformerManager
 
-MODULES = {"asyncio", "builtins", "concurrent", "contextvars", "ctypes", "dis", "gc", "importlib", "inspect", "marshal",
-           "multiprocessing", "os", "pathlib", "runpy", "signal", "socket", "subprocess", "sys", "threading", "types"}  # fmt: skip
-INSIDE = MODULES - {"dis", "signal", "types"} | {"exercises"}  # as attributes of other modules: `torch.sys`
-CALLS = {"compile", "delattr", "eval", "exec", "get_ipython", "getattr", "globals", "locals", "open", "setattr", "vars", "__import__"}
+INSIDE = {"asyncio", "builtins", "concurrent", "contextvars", "ctypes", "gc", "importlib", "inspect", "linecache", "marshal",
+          "multiprocessing", "os", "pathlib", "pkgutil", "runpy", "subprocess", "sys", "threading", "weakref"}  # fmt: skip
+MODULES = INSIDE | {"code", "codecs", "dis", "glob", "io", "operator", "pickle", "shutil", "signal", "socket", "types"}
+CALLS = {"compile", "delattr", "eval", "exec", "get_ipython", "getattr", "globals", "locals", "open", "setattr", "vars"}
 OURS = {"check", "numbers", "CheckFailed"}  # of gmlib.exercises, for students
-PLAIN = {"__call__", "__class__", "__doc__", "__enter__", "__exit__", "__getitem__", "__init__", "__iter__", "__len__", "__name__",
-         "__next__", "__post_init__", "__repr__", "__version__"}  # fmt: skip
+PLAIN = {"__call__", "__class__", "__doc__", "__enter__", "__exit__", "__getitem__", "__init__", "__iter__", "__len__",
+         "__main__", "__name__", "__next__", "__post_init__", "__repr__", "__version__"}  # fmt: skip
 FRAME = re.compile(r"(f|tb|gi|cr|ag)_(back|code|frame|globals|locals|next|builtins)$")
 MAGIC = re.compile(r"^\s*%{1,2}(autoreload|config|load_ext|matplotlib|pip|time|timeit)\b.*$", re.MULTILINE)
 
@@ -32,7 +32,7 @@ def reaches(source):
 
 def of_node(node, imported):
     if isinstance(node, ast.Import):
-        return [a.name for a in node.names if a.name.partition(".")[0] in MODULES or a.name.startswith("gmlib.exercises")]
+        return [a.name for a in node.names if beyond(a.name) or a.name.startswith("gmlib.exercises")]
     if isinstance(node, ast.ImportFrom):
         return of_import(node.module or "", {a.name for a in node.names})
     if isinstance(node, ast.Name):
@@ -41,9 +41,19 @@ def of_node(node, imported):
         return [node.name] if node.name in OURS else []
     if isinstance(node, ast.Attribute):
         changed = isinstance(node.ctx, ast.Store | ast.Del) and getattr(node.value, "id", None) in imported
-        dunder = node.attr.startswith("__") and node.attr not in PLAIN
-        return [node.attr] if changed or dunder or node.attr in INSIDE or FRAME.match(node.attr) else []
+        inside = node.attr in INSIDE | {"exercises"} or FRAME.match(node.attr)  # `torch.sys`
+        return [node.attr] if changed or inside or special(node.attr) else []
+    if isinstance(node, ast.Constant):
+        return [node.value] if isinstance(node.value, str) and special(node.value) else []
     return []
+
+
+def beyond(module):
+    return module.partition(".")[0] in MODULES or bool(INSIDE & set(module.split(".")))
+
+
+def special(name):
+    return re.fullmatch(r"__\w+__", name) is not None and name not in PLAIN
 
 
 def of_import(module, names):
@@ -51,10 +61,9 @@ def of_import(module, names):
         return ["gmlib.exercises"] if "exercises" in names else []
     if module.startswith("gmlib.exercises"):
         return [] if module == "gmlib.exercises" and names <= OURS else [module]
-    return [module] if module.partition(".")[0] in MODULES else []
+    return [module] if beyond(module) else sorted(names & INSIDE)
 
 
 def of_name(node):
     replaced = node.id in OURS and not isinstance(node.ctx, ast.Load)
-    dunder = node.id.startswith("__") and node.id not in PLAIN
-    return [node.id] if node.id in CALLS | {"sys"} or replaced or dunder else []  # a hidden test imports sys
+    return [node.id] if node.id in CALLS | {"sys"} or replaced or special(node.id) else []  # a hidden test imports sys

@@ -114,11 +114,14 @@ READ = {
     "torch.allclose = print\nimport torch": ["allclose"],
     "!cat ../../gradebook.db": ["get_ipython"],
     "open('/etc/passwd').read()": ["open"],
+    "from numpy import sys": ["sys"],
+    "import torch.multiprocessing as mp": ["torch.multiprocessing"],
+    "attrgetter('__globals__')(check)": ["__globals__"],
     "try:\n    1 / 0\nexcept Exception as e:\n    e.__traceback__.tb_frame": ["__traceback__", "tb_frame"],
 }
 HARMLESS = ["import math\nimport torch", "%matplotlib inline\nmodel.eval()", "from gmlib.exercises import check, numbers",
             "class A(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.f = torch.compile(f)",
-            "re.compile('x')\nplt.rcParams['a'] = 1\nmodel.modules()", "def f(mu"]  # fmt: skip
+            "re.compile('x')\nplt.rcParams['a'] = 1\nmodel.modules()", "def f(mu", "if __name__ == '__main__':\n    signal = inspect(types)"]  # fmt: skip
 
 
 @pytest.mark.parametrize("code", [*READ, *HARMLESS])
