@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gmlib.exercises.catalogue import find
 from gmlib.exercises.exercise import Exercise, Numbers, answering
+from gmlib.exercises.stub import NO_ANSWER, reached
 
 if TYPE_CHECKING:  # a grader that only compares does without PyTorch, which takes seconds to import
     from torch import Tensor
@@ -89,7 +90,7 @@ def _whole(value: Numbers) -> bool:
 def results(name: str, exercise: Exercise, answer: Any, cases: list[dict]) -> list[Numbers]:
     """What the answer gives for each case, as plain numbers."""
     if answer is None or answer is ...:
-        raise _failure(name, "There is no answer here yet.", "这里还没有作答。")
+        raise _failure(name, *NO_ANSWER)
     if not callable(answer):
         if exercise.cases > 1:
             raise _failure(name, "Give the function itself, without calling it.", "请传入函数本身，不要调用它。")
@@ -114,7 +115,7 @@ def _run(name: str, answer: Callable, case: dict[str, Numbers]) -> Numbers:
         raise _failure(name, "It calls itself without end.", "它不停地调用自身。", case) from None
     except (Exception, SystemExit) as error:
         if isinstance(error, NotImplementedError) and not error.args:  # the stub that the student starts from
-            raise _failure(name, "There is no answer here yet.", "这里还没有作答。") from None
+            raise _failure(name, *reached(answer)) from None
         what = f"{type(error).__name__}: {error}".splitlines()[0]
         raise _failure(name, f"It raises {what}", f"它抛出异常 {what}", case, call) from error
 
