@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Callable
 from numbers import Real
@@ -58,7 +59,13 @@ def check(name: str, answer: Callable | Any, student: str | int | None = None) -
         raise failure
     if compared(name, exercise, cases, _spoilt(got)) is None:
         raise _failure(name, CHANGED, "检查程序放过了错误的数：有什么东西改动了它。")
-    print(f"{name}: right · 正确 ({len(cases)}/{len(cases)})")
+    _tell(f"{name}: right · 正确 ({len(cases)}/{len(cases)})")
+
+
+def _tell(words: str) -> None:
+    """Print; a letter that the console does not have, as an escape."""
+    known = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(words.encode(known, "backslashreplace").decode(known))
 
 
 def numbers(name: str, student: str | int | None = None) -> dict[str, Tensor]:

@@ -347,7 +347,7 @@ def graded(tmp_path_factory):
     course = tmp_path_factory.mktemp("course")
     (course / "source/vae").mkdir(parents=True)
     shutil.copy(ROOT / "tools/grade_config.py", course / "nbgrader_config.py")
-    with (course / "nbgrader_config.py").open("a") as config:
+    with (course / "nbgrader_config.py").open("a", encoding="utf-8") as config:
         config.write("c.ExecuteAll.check_timeout = 3\n")
     nbformat.write(source(), course / "source/vae/vae.ipynb")
     made = run("nbgrader", "generate_assignment", "vae", folder=course)
@@ -381,7 +381,7 @@ def test_each_of_the_class_gets_the_grade_that_it_should(graded):
 def test_nothing_handed_in_is_changed_and_nothing_is_run_twice(graded):
     course, _ = graded
     for student in NBGRADED:
-        assert (course / "submitted" / student / "vae/vae.ipynb").read_text() == nbformat.writes(CLASS[student][0])
+        assert (course / "submitted" / student / "vae/vae.ipynb").read_text("utf-8") == nbformat.writes(CLASS[student][0])
     again = run("tools.grade", str(course), "vae", "dora", "tess-renamed", folder=ROOT)
     assert "…" not in again.stdout and "dora" in again.stdout
 
@@ -391,7 +391,7 @@ def test_nothing_handed_in_is_changed_and_nothing_is_run_twice(graded):
 def test_points_by_hand_are_kept_within_what_the_cell_has(graded, capsys):
     course, _ = graded
     record = course / "grading/vae/fay-endless.json"  # as if her answer had not been found either
-    record.write_text(record.read_text().replace('"notes": [', f'"notes": ["! {KL}: no cell with an answer"'))
+    record.write_text(record.read_text("utf-8").replace('"notes": [', f'"notes": ["! {KL}: no cell with an answer"'), "utf-8")
     assert "fay-endless" in grade_table.table(course, "vae")
     grade_by_hand.give(course, "vae", "fay-endless", KL, "1", "Nearly · 差一点")  # as the table names it
     assert "1 of 2" in capsys.readouterr().out

@@ -32,7 +32,7 @@ def test_a_chapter_plants_errors_in_its_code_and_in_its_notebooks():
 def test_a_file_in_two_rooms_is_refused(tmp_path):
     for slug in ("gan", "flows"):
         (tmp_path / "tests" / slug).mkdir(parents=True)
-        (tmp_path / "tests" / slug / "planted.toml").write_text('["gmlib/nn.py"]\ntests = []\nerrors = []\n')
+        (tmp_path / "tests" / slug / "planted.toml").write_text('["gmlib/nn.py"]\ntests = []\nerrors = []\n', "utf-8")
     with pytest.raises(ValueError, match="tests/gan/planted.toml: errors of gmlib/nn.py stand in another"):
         plant.planted(root=tmp_path)
 
@@ -42,9 +42,9 @@ def project(tmp_path):
     for name in ("gmlib", "tests"):
         (tmp_path / name).mkdir()
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    (tmp_path / "gmlib" / "half.py").write_text("def half(x):\n    return 0.5 * x\n")
+    (tmp_path / "gmlib" / "half.py").write_text("def half(x):\n    return 0.5 * x\n", "utf-8")
     (tmp_path / "tests" / "test_half.py").write_text(
-        "from gmlib.half import half\n\n\ndef test_half():\n    assert half(4) == 2\n"
+        "from gmlib.half import half\n\n\ndef test_half():\n    assert half(4) == 2\n", "utf-8"
     )
     return tmp_path
 
@@ -66,7 +66,7 @@ CODE = '''def half(a: float = 5, b: "2" = 7) -> 3:
 
 def gradient(values):
     values.detach().mean(-1)
-    for i in range(2, len(values)):
+    for i, _ in zip(range(2, len(values)), values, strict=True):
         i += half(values, i)
 
 
@@ -109,7 +109,7 @@ def few(tmp_path, monkeypatch):
     files = {f"gmlib/few/{name}.py": text for name, text in FUNCTIONS.items()}
     for name, text in (files | {"tests/few/test_ratio.py": STRONG, "tests/few/test_power.py": WEAK}).items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
+        (tmp_path / name).write_text(text, "utf-8")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     monkeypatch.setattr(plant, "tracked", lambda *paths, root: [p for p in root.rglob("*") if p.is_file()])
     return tmp_path
@@ -133,7 +133,7 @@ def test_the_seed_decides_which_errors(few):
 
 
 def test_errors_at_random_need_tests_that_pass(few):
-    (few / "gmlib/few/ratio.py").write_text(FUNCTIONS["ratio"].replace("/", "*"))
+    (few / "gmlib/few/ratio.py").write_text(FUNCTIONS["ratio"].replace("/", "*"), "utf-8")
     with pytest.raises(ValueError, match="fail with no error planted(?s:.*)assert 12 == 0.75"):
         plant_random.main("few", 1, seed=0, root=few)
 
@@ -160,7 +160,7 @@ def notebook(tmp_path):
     kinds = [new_markdown_cell if text.startswith("#") else new_code_cell for text in CELLS]
     nb = new_notebook(cells=[kind(text) for kind, text in zip(kinds, CELLS, strict=True)])
     nbformat.write(nb, tmp_path / "made_up.ipynb")
-    (tmp_path / "here").write_text("in the folder")
+    (tmp_path / "here").write_text("in the folder", "utf-8")
     return tmp_path
 
 
