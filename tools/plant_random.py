@@ -31,7 +31,7 @@ CALLS = {"sum": "mean", "mean": "sum", "prod": "sum", "cumsum": "cumprod", "logs
          "maximum": "minimum", "minimum": "maximum"}  # fmt: skip
 CONSTANTS = {0: (1,), 1: (0, 2, -1), 2: (1, 3, -2)}
 SKIPPED = (ast.Raise, ast.JoinedStr, ast.Import, ast.ImportFrom)  # messages, and what fails by itself
-TEXT = ("__repr__", "extra_repr")
+NAMES = ("__repr__", "extra_repr")  # of functions that only write
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def other_calls(node):
 
 def places(node, statement=None):
     """The nodes from this one down that may be changed, each with its statement, in the order of the text."""
-    if isinstance(node, SKIPPED) or getattr(node, "name", "") in TEXT:
+    if isinstance(node, SKIPPED) or getattr(node, "name", "") in NAMES or getattr(node, "arg", "") == "strict":
         return
     statement = node if isinstance(node, ast.stmt) else statement
     yield node, statement
