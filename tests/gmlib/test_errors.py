@@ -200,6 +200,7 @@ UNCHECKED = {
         flows.coupling.SplineCoupling.moved_back flows.images.ChannelCoupling.inverse flows.images.Glow.inverse
         flows.images.Squeeze.inverse flows.linear.ActNorm.inverse flows.linear.LULinear.inverse flows.linear.PixelCDF.inverse
         flows.linear.UnitTriangular.inverse flows.topology.SlopeLimited.inverse ode.exact_divergence ode.hutchinson""",
+    "another type, whatever the values": "core.as_float64",
     "draws what it is given": """
         plot.density plot.ellipse explore.gap.Gap.draw explore.boundary.Boundary.draw explore.shift.Shift.draw
         explore.bend.Bend.draw explore.duel.Duel.draw explore.fade.Fade.draw""",
