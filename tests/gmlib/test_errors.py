@@ -239,6 +239,13 @@ def tables():
                 yield {message: call for message, call in table.items() if is_call(call)}
 
 
+def test_each_table_is_read_by_a_test_of_its_file():
+    for path in TESTS.glob("*/**/test_*.py"):
+        text = path.read_text("utf-8")
+        for name in re.findall(r"(?m)^(BAD|CASES) = \{", text):
+            assert re.search(rf"parametrize\(.*\b{name}\b", text), f"{path}: nothing compares the messages of {name}"
+
+
 def is_call(f):
     return inspect.isfunction(f) and not inspect.signature(f).parameters
 

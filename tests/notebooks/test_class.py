@@ -165,7 +165,7 @@ def notebooks_of(stub, right):
         "fay-endless": (answered(good, kl("    while True: pass"), exits), (0, 2, 3), ["! vae-gaussian-kl: it did not stop in time"]),
         "gus-stubborn": (with_a_look_around(answered(good, kl(f"    {DEAF.strip().replace(chr(10), '; ')}\n    while True: pass"))),
                          (0, 2, 3), ["even when interrupted", "! vae-gaussian-kl: read this code, it uses signal",
-                                     "it uses subprocess, sys", "! points are missing, and there are cells of the student's own",
+                                     "it uses glob, subprocess, sys", "! points are missing, and there are cells of the student's own",
                                      "! processes that outlived the grading were ended: 1"]),
         "hana-killed": (answered(good, kl("    import os\n    os._exit(1)")), (0, 2, 3), ["! vae-gaussian-kl", "the kernel died"]),
         "ivan-prints": (answered(good, kl("    while True: print('x' * 1000)")), (0, 2, 3), ["! vae-gaussian-kl: it did not stop"]),
