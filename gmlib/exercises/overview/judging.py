@@ -46,13 +46,17 @@ def log_confidence(row: Vector) -> float:
 
 
 def p_value_inputs(rng: Random, number: int) -> dict:
-    """Log-joints of which no two examples tie, in whatever way they are ranked, but for one new one that is a valid one too."""
+    """Log-joints of which no two examples tie, in whatever way they are ranked, but for one that is valid and new.
+
+    Its largest is 0, so that the log-sum-exp is the same to the last bit whether the largest is taken out first or not.
+    """
     N, M, C = 12 + 3 * (number % 4), 4 + number % 3, 2 + number % 3
     while True:
-        rows = table(rng, N + M, C, mean=-4, scale=1.2)
-        if min(smallest_gap([score(row) for row in rows]) for score in (log_evidence, log_confidence, max, sum)) > 1e-4:
-            rows[N + rng.randrange(M)] = list(rng.choice(rows[:N]))
-            return {"valid": rows[:N], "new": rows[N:]}
+        both, *rows = table(rng, N + M - 1, C, mean=-1, scale=1.2)
+        both = [v - max(both) for v in both]
+        if min(smallest_gap([score(row) for row in [both, *rows]]) for score in (log_evidence, log_confidence, max, sum)) > 1e-4:
+            valid, new = [both, *rows[: N - 1]], [list(both), *rows[N - 1 :]]
+            return {"valid": rng.sample(valid, N), "new": rng.sample(new, M)}
 
 
 def ranked(score, among_new=False, counts=lambda a, b: a <= b, share=lambda k, n: (1 + k) / (1 + n)):
