@@ -67,6 +67,13 @@ def test_equal_weights_give_the_weighted_divergence(small, generator, beta):
     assert_mean(torch.stack(plain), exact)
 
 
+def test_only_the_total_correlation_is_weighted_by_default(small):
+    model, x = small
+    loss, terms = vae.beta_tcvae_loss(3.4, 8)(model, x, torch.Generator().manual_seed(4))
+    expected = terms["reconstruction"] + terms["mi"] + 3.4 * terms["tc"] + terms["dwkl"]
+    torch.testing.assert_close(loss, expected, rtol=0, atol=1e-12)
+
+
 @pytest.mark.equation("eq-vae-tcvae-loss", "eq-vae-stratified")
 def test_total_correlation_loss_by_hand(small):
     """Five of the eight images: each term written out, point by point, with the weights 1/8 and 7/32."""
