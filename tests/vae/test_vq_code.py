@@ -68,7 +68,7 @@ def test_evidence_sums_to_one_over_all_images(model, images):
 def test_a_batch_of_any_shape_is_that_of_its_rows(model, images):
     with torch.no_grad():
         for f in (model.encode, model.elbo, lambda x: vae.log_prob_by_enumeration(model, x, 7)):
-            torch.testing.assert_close(f(images.reshape(2, 16, D)).flatten(0, 1), f(images), **close)
+            torch.testing.assert_close(f(images.reshape(2, 16, -1)).flatten(0, 1), f(images), **close)
 
 
 @pytest.mark.equation("eq-vae-vq-elbo")
