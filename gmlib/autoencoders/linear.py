@@ -20,6 +20,7 @@ class PCA(NamedTuple):
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """The nearest point of the plane through the mean: shape ``(*batch, D)`` to the same."""
+        check_batch(x, "x", len(self.mean))  # a column would be spread over all D dimensions
         return (x - self.mean) @ self.components.T @ self.components + self.mean  # eq-autoencoders-pca
 
 
@@ -79,6 +80,8 @@ def linear_loss(W: Tensor, V: Tensor, C: Tensor, weight: float = 0.0) -> Tensor:
 def decayed_singular_values(variances: Tensor, weight: float) -> Tensor:
     """Those of the best W and V under the decay: sqrt(1 - weight / variance), and 0 where the variance is no larger.
 
+    A variance that rounding made negative counts as 0.
+
     Source: Kunin et al. 2019; in the book eq-autoencoders-decay.
 
     Example:
@@ -86,7 +89,7 @@ def decayed_singular_values(variances: Tensor, weight: float) -> Tensor:
         tensor([0.9354, 0.7071, 0.0000])
     """
     check_positive(weight, "weight")
-    return (1 - weight / check_batch(variances, "variances")).clamp(min=0).sqrt()  # eq-autoencoders-decay
+    return (1 - weight / check_batch(variances, "variances").clamp(min=0)).clamp(min=0).sqrt()  # eq-autoencoders-decay
 
 
 def subspace_angle(A: Tensor, B: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
-from gmlib.core import check_batch, check_count
+from gmlib.core import check_batch, check_count, check_shape
 
 
 class SparseCoder(nn.Module):
@@ -36,19 +36,29 @@ class SparseCoder(nn.Module):
         return nn.functional.normalize(self.A, dim=1)
 
     def encoder(self, x: Tensor) -> Tensor:
-        return ((x - self.c) @ self.W.T + self.b).relu()
+        return ((check_shape(x, "x", self.c.numel()) - self.c) @ self.W.T + self.b).relu()
 
     def decoder(self, z: Tensor) -> Tensor:
-        return z @ self.atoms + self.c  # eq-autoencoders-dictionary
+        return check_shape(z, "z", self.b.numel()) @ self.atoms + self.c  # eq-autoencoders-dictionary
 
     def forward(self, x: Tensor) -> Tensor:
         return self.decoder(self.encoder(x))
 
 
 def dead_units(model: SparseCoder, x: Tensor) -> Tensor:
-    """Which units are 0 for every example: True or False, shape ``(units,)``. Such a unit gets no gradient either."""
+    """Which units are 0 for every example: True or False, shape ``(units,)``. Such a unit gets no gradient either.
+
+    Args:
+        model: its encoder is asked.
+        x: examples, shape ``(N, D)``.
+
+    Raises:
+        ValueError: on another shape, or a NaN.
+    """
+    if check_batch(x, "x", model.c.numel()).ndim != 2:
+        raise ValueError(f"x must have shape (N, {model.c.numel()}), got {tuple(x.shape)}")
     with torch.no_grad():
-        return (model.encoder(check_batch(x, "x", model.c.numel())) == 0).all(0)
+        return (model.encoder(x) == 0).all(0)
 
 
 @torch.no_grad()
