@@ -164,6 +164,17 @@ def test_every_loss_trains(loss):
     assert all((p != old).any() for p, old in zip(model.parameters(), before, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("loss", "given"),
+    [(denoising_loss, {"sigma": 0.3}), (sparse_loss, {"weight": 0.1}), (contractive_loss, {"weight": 0.1}),
+     (mean_activation_loss, {"rho": 0.1, "weight": 1.0})],
+)  # fmt: skip
+def test_what_holds_if_nothing_is_said(loss, given):
+    model, x = made(torch.nn.Sigmoid)
+    plain, named = (loss(model, x, torch.Generator().manual_seed(0), **options)[0] for options in ({}, given))
+    assert torch.equal(plain, named)
+
+
 wide = Autoencoder(mlp(3, 2), mlp(2, 4))
 ones = torch.ones(5, 3)
 
