@@ -199,7 +199,8 @@ UNCHECKED = {
         gan.model.Discriminator.__init__
         flows.base.Compose.__init__ flows.base.Flow.__init__ flows.base.Scaling.__init__
         diffusion.exact.DiffusedMixture.__init__ diffusion.nets.Block.__init__
-        autoregressive.recurrent.DiagonalBiLSTM.__init__ autoregressive.recurrent.DiagonalLSTM.__init__""",
+        autoregressive.recurrent.DiagonalBiLSTM.__init__ autoregressive.recurrent.DiagonalLSTM.__init__
+        autoencoders.model.Autoencoder.__init__""",
     "a layer within a flow, or a field within a solver, whose point log_prob or sample has made or checked": """
         flows.autoregressive.MaskedAffine.inverse flows.base.Compose.inverse flows.base.Scaling.inverse
         flows.base.StandardLogistic.draw flows.base.StandardLogistic.log_prob flows.base.StandardNormal.draw
