@@ -69,10 +69,10 @@ def log_joint(x: Tensor, theta: Parameters) -> Tensor:
     """
     R, K, D = theta.mu.shape
     L, info = torch.linalg.cholesky_ex(theta.Sigma)
-    broken = (info != 0).any(1)[:, None, None]
+    broken = ((info != 0) | theta.Sigma.isnan().any(-1).any(-1)).any(1)[:, None, None]
     eye = torch.eye(D, dtype=x.dtype, device=x.device)
     inverse = torch.linalg.solve_triangular(torch.where(broken[..., None], eye, L), eye, upper=False)
-    centre = theta.mu.mean((0, 1))  # far from zero, x - centre keeps the digits that count
+    centre = x.mean(0)  # far from zero, x - centre keeps the digits that count
     maps, shifts = inverse.reshape(R * K * D, D), (inverse @ (theta.mu - centre).unsqueeze(-1)).reshape(-1, 1)
     squares = [(maps @ (part - centre).T - shifts).square().reshape(R * K, D, -1).sum(1) for part in x.split(BLOCK)]
     log_det = inverse.diagonal(dim1=-2, dim2=-1).log().sum(-1)
