@@ -30,8 +30,8 @@ help:  ## this list
 book: $(built)  ## build the site into _build/html (1 minute; warnings are errors)
 	@echo "The site is in $(site); 'make serve' shows it."
 
-test: $(installed)  ## run every test (about 20 minutes; builds the site first), or CHAPTER=vae for one chapter's
-	@echo "Running $(if $(CHAPTER),the tests of $(CHAPTER): 2 to 3 minutes,all tests: about 20 minutes) on two idle cores."
+test: $(installed)  ## run every test (about 25 minutes; builds the site first), or CHAPTER=vae for one chapter's
+	@echo "Running $(if $(CHAPTER),the tests of $(CHAPTER): 2 to 3 minutes,all tests: about 25 minutes) on two idle cores."
 	@$(py) -m $(if $(CHAPTER),tools.run_chapter $(CHAPTER),tools.run_tests)
 
 serve: $(built)  ## show the built site on a port of this machine (PORT=8000)

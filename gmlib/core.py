@@ -150,6 +150,11 @@ def check_count(n: int, name: str) -> int:
     return n
 
 
+def as_float64(x: Tensor) -> Tensor:
+    """``x`` in float64: on its device, or on the CPU where the device has none (Apple's ``mps``)."""
+    return (x.cpu() if x.device.type == "mps" else x).double()
+
+
 def _describe(x: object) -> str:
     if isinstance(x, Tensor):
         return f"a tensor of dtype {x.dtype} and shape {tuple(x.shape)}" if x.ndim else f"{x.item()!r}"

@@ -90,7 +90,7 @@ def density(
 
 def ellipse(mu: Tensor, Sigma: Tensor, ax: Axes, **style) -> Ellipse:
     """Draw the set of points one standard deviation from the mean of a Gaussian on the plane."""
-    variance, axes = torch.linalg.eigh(Sigma.detach().double().cpu())
+    variance, axes = torch.linalg.eigh(Sigma.detach().cpu().double())
     width, height = (2 * variance.sqrt()).tolist()
     angle = torch.rad2deg(torch.atan2(axes[1, 0], axes[0, 0])).item()
     return ax.add_patch(Ellipse(mu.tolist(), width, height, angle=angle, fill=False, **style))

@@ -57,7 +57,8 @@ def train(
 
     Args:
         model: what ``optimizer`` holds the parameters of; it is put in training mode.
-        loss: takes ``(model, batch, generator)``, returns the scalar to minimise and its named terms.
+        loss: takes ``(model, batch, generator)``, returns the scalar to minimise and its named terms. An attribute
+            ``least`` says how many examples a batch must hold, where one is not enough.
         data: all examples, shape ``(N, ...)``, on the model's device.
         epochs, batch_size: whole numbers; the last batch of an epoch may be smaller. ``epochs``
             counts those before ``resume`` too.
@@ -72,7 +73,8 @@ def train(
 
     Raises:
         ValueError: when the first step is asked for, on data that is empty or holds a NaN, counts below one,
-            a ``resume`` that is no step of a run on as much data, or an ``accelerator`` that accumulates gradients.
+            a ``batch_size`` that leaves the last batch fewer examples than the loss needs, a ``resume`` that is
+            no step of a run on as much data, or an ``accelerator`` that accumulates gradients.
         ImportError: where an ``accelerator`` is given without the package.
         FloatingPointError: when the loss of an epoch, or of what was left of it, is no longer finite.
 
@@ -91,9 +93,11 @@ def train(
     check_count(epochs, "epochs")
     check_count(batch_size, "batch_size")
     step, first, seen, order = _start(resume, data)
+    processes = 1 if accelerator is None else _checked(accelerator).num_processes
+    _check_batches(batch_size, getattr(loss, "least", 1), (len(data), len(data) - seen), processes)
     objective, backward, plain = partial(loss, model), Tensor.backward, accelerator is None
     if not plain:
-        objective, optimizer = _checked(accelerator).prepare(_Objective(model, loss), optimizer)
+        objective, optimizer = accelerator.prepare(_Objective(model, loss), optimizer)
         data, backward = data.to(accelerator.device), accelerator.backward
     model.train()
     for epoch in tqdm(range(first, epochs), initial=first, total=epochs, desc="epochs", delay=10, leave=False):
@@ -130,6 +134,17 @@ def _start(resume: Step | None, data: Tensor) -> tuple[int, int, int, Tensor | N
     if resume.seen == len(data):
         return resume.step, resume.epoch + 1, 0, None
     return resume.step, resume.epoch, resume.seen, resume.order.to(data.device)
+
+
+def _check_batches(batch_size: int, least: int, sizes: tuple[int, ...], processes: int) -> None:
+    """No batch, and no process's share of one, may be too small for the loss: seen before the work begins."""
+    for n in sizes:
+        last = n % batch_size or batch_size
+        if max(last // processes, 1) < least:
+            raise ValueError(
+                f"batch_size must leave each batch {least} examples (and each process as many) for this loss, "
+                f"got {batch_size}: of {n} examples the last batch holds {last}"
+            )
 
 
 class _Objective(nn.Module):

@@ -17,7 +17,8 @@ from tools.common import EXERCISES, ROOT, notebooks, tracked
 
 COLAB = "https://colab.research.google.com/github/"
 TEXT = {".md", ".ipynb", ".toml", ".cff", ".yml", ".yaml", ".py", ".html", ".js", ".css", ".txt", ".bib", ""}
-OTHERS = set()  # GitHub repositories of other people, "owner/name", that the book may link to
+# GitHub repositories of other people, "owner/name", that the book may link to
+OTHERS = {"rtqichen/beta-tcvae", "YannDubs/disentangling-vae"}
 
 
 @dataclass(frozen=True)
@@ -50,20 +51,20 @@ class Address:
 
 
 def read_version(root=ROOT):
-    for node in ast.parse((root / "gmlib" / "__init__.py").read_text()).body:
+    for node in ast.parse((root / "gmlib" / "__init__.py").read_text("utf-8")).body:
         if isinstance(node, ast.Assign) and node.targets[0].id == "__version__":
             return ast.literal_eval(node.value)
     raise ValueError("gmlib/__init__.py sets no __version__")
 
 
 def current(root=ROOT):
-    config = yaml.safe_load((root / "_config.yml").read_text())
+    config = yaml.safe_load((root / "_config.yml").read_text("utf-8"))
     repository = config["repository"]
     return Address(repository["url"].rstrip("/"), config["html"]["baseurl"], repository["branch"], read_version(root))
 
 
 def previous(root=ROOT):
-    urls = tomllib.loads((root / "pyproject.toml").read_text())["project"]["urls"]
+    urls = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]["urls"]
     return Address(urls["Repository"], urls["Homepage"])
 
 

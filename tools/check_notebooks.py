@@ -17,10 +17,12 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 
 import nbformat
 import pytest
+from nbformat.v4 import output_from_msg
 from nbval import kernel as nbval_kernel
 from nbval.kernel import RunningKernel, start_new_kernel
 from nbval.plugin import IPyNbCell, coalesce_streams
@@ -31,6 +33,7 @@ from tools.common import EXERCISES, ROOT, WIDGET_VIEW, kernel_environment, noteb
 SECONDS = 60  # for one notebook, its kernel's start included
 SHELL = re.compile(r"^\s*(!|%%(bash|sh|script|system)\b|%(pip|conda|system|sx)\b)", re.MULTILINE)
 DEAD = "before replying to kernel_info"  # what jupyter_client says of a kernel in which no cell has run yet
+OUTPUTS, UPDATE = {"stream", "display_data", "execute_result", "error"}, "update_display_data"
 SETUP = "setup"  # the one tag whose cell may install something, and does so only away from the repository
 
 
@@ -72,6 +75,40 @@ def run_faults(cell, outputs, options):
         yield "tagged raises-exception but raises nothing"
 
 
+def display_id(msg):
+    return msg["content"].get("transient", {}).get("display_id")
+
+
+def shown(messages):
+    """What stands below a cell at its end, as a stored run has it: what was cleared is gone, what was updated is new."""
+    outputs, displays, clear = [], defaultdict(list), False
+    for msg in messages:
+        kind, content = msg["msg_type"], msg["content"]
+        for out in displays[display_id(msg)] if display_id(msg) else ():
+            out.update(nbformat.from_dict({"data": content["data"], "metadata": content["metadata"]}))
+        clear = clear or kind == "clear_output"
+        if clear and (kind in OUTPUTS or kind == "clear_output" and not content["wait"]):
+            outputs, clear = [], False
+        if kind in OUTPUTS:
+            outputs.append(output_from_msg(msg))
+            displays[display_id(msg)].append(outputs[-1])
+    return outputs
+
+
+def hear(item, heard, timeout=None, stream="iopub"):
+    """As nbval receives a message; but where a cell clears or updates what it shows, which nbval passes over, that counts."""
+    msg = item.parent.kernel.get_message(stream, timeout=timeout)
+    heard.append(msg)
+    if msg["content"].get("execution_state") == "idle":
+        own = [m for m in heard if m["parent_header"].get("msg_id") == msg["parent_header"].get("msg_id")]
+        updated = {display_id(m) for m in own if m["msg_type"] == UPDATE}
+        if updated or any(m["msg_type"] == "clear_output" for m in own):
+            item.test_outputs[:] = shown(own)
+        if updated - {display_id(m) for m in own if m["msg_type"] in OUTPUTS}:
+            item.raise_cell_error("changes what an earlier cell shows")
+    return msg
+
+
 def start(*args, tries=3, **options):
     """As nbval does it, but once more where the kernel died first: two that start at once may be given one port."""
     try:
@@ -105,6 +142,7 @@ def pytest_runtest_call(item):
     limit = item.config.getoption("notebook_seconds")
     left = limit - (time.monotonic() - item.parent.started)
     item.config.option.nbval_cell_timeout = max(left, 0.1)
+    item.parent.get_kernel_message = partial(hear, item, [])
     for fault in stored_faults(item.cell, item.cell_num + 1):
         item.raise_cell_error(fault)
     result = yield

@@ -44,26 +44,26 @@ def pip(python, *arguments, **options):
 
 def frozen(python):
     """What is installed, as lines of a requirements file."""
-    return set(pip(python, "freeze", capture_output=True, text=True).stdout.splitlines())
+    return set(pip(python, "freeze", capture_output=True, encoding="utf-8").stdout.splitlines())
 
 
 def pinned(name):
     """The version that the project is built with."""
-    return re.search(rf"(?m)^{name}==(\S+)$", (ROOT / "requirements.txt").read_text())[1]
+    return re.search(rf"(?m)^{name}==(\S+)$", (ROOT / "requirements.txt").read_text("utf-8"))[1]
 
 
 def environment(python, torch):
     """The Python of an environment with Colab's versions, made on first use, and again when they change."""
     ask = "import platform; print(platform.python_version())"
-    version = subprocess.run([python, "-c", ask], check=True, capture_output=True, text=True).stdout.strip()
+    version = subprocess.run([python, "-c", ask], check=True, capture_output=True, encoding="utf-8").stdout.strip()
     home = ROOT / "_build" / "colab" / f"python-{version}-torch-{torch}"
-    inside, made, wanted = home / "bin" / "python", home / "made-of.txt", f"{VERSIONS.read_text()}torch=={torch}\n"
-    if not made.exists() or made.read_text() != wanted:
+    inside, made, wanted = home / "bin" / "python", home / "made-of.txt", f"{VERSIONS.read_text('utf-8')}torch=={torch}\n"
+    if not made.exists() or made.read_text("utf-8") != wanted:
         print(f"Installing Colab's versions into {home.relative_to(ROOT)}: 2 to 5 minutes and 2 GB, once.", flush=True)
         subprocess.run([python, "-m", "venv", "--clear", home], check=True)
         pip(inside, "install", "-r", VERSIONS, f"torch=={torch}")
         pip(inside, "download", "--no-deps", "-d", home / "build-wheels", "setuptools>=77")  # to build gmlib offline
-        made.write_text(wanted)
+        made.write_text(wanted, "utf-8")
     return inside
 
 
@@ -81,7 +81,7 @@ def wheel_faults(python, wheel):
     """Installing the wheel installs nothing else, and leaves Colab's versions as they are."""
     command = ["install", "--dry-run", "--no-index", "--report", "-", wheel]
     try:
-        report = pip(python, *command, capture_output=True, text=True).stdout
+        report = pip(python, *command, capture_output=True, encoding="utf-8").stdout
     except subprocess.CalledProcessError as error:
         yield error.stderr.strip()
         return
@@ -138,7 +138,7 @@ def setup_faults(nbs, python, folder):
 
 def check_faults(python):
     """What `pip check` says against the installed versions."""
-    done = subprocess.run([python, "-m", "pip", "check"], capture_output=True, text=True)
+    done = subprocess.run([python, "-m", "pip", "check"], capture_output=True, encoding="utf-8")
     if done.returncode:
         yield from done.stdout.splitlines()
 

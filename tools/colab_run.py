@@ -61,7 +61,7 @@ class Trial:
         command = [*offline(), str(self.python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         spec = self.folder / "kernels" / "colab" / "kernel.json"
         spec.parent.mkdir(parents=True, exist_ok=True)
-        spec.write_text(json.dumps({"argv": command, "display_name": "Colab", "language": "python"}))
+        spec.write_text(json.dumps({"argv": command, "display_name": "Colab", "language": "python"}), "utf-8")
 
     def variables(self, home):
         """The kernel's environment: a home with nothing in it, and a folder for fonts, which are looked up once."""

@@ -23,7 +23,7 @@ def chapters(root=ROOT / "notebooks"):
 def tracked(*paths, root=ROOT):
     """The files under `paths` that git knows or would add, and that exist."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *paths]
-    names = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout
+    names = subprocess.run(command, cwd=root, check=True, capture_output=True, encoding="utf-8").stdout
     return sorted({root / name for name in names.split("\0") if name and (root / name).is_file()})
 
 

@@ -7,33 +7,28 @@ to look at before marks go back: nothing that could not be run or found counts a
 """
 
 import argparse
-import hashlib
 import json
-import os
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import nbformat
-import psutil
 
-from tools.common import ROOT, kernel_environment, notebooks
+from tools.common import notebooks
 from tools.grade_mend import LOOK, Unreadable, grade_id, likeness, mend, read
-from tools.grade_table import flag, table
-
-PREPROCESSORS = ("tools.grade_execute.ExecuteAll", *(f"nbgrader.preprocessors.{name}" for name in (
-    "IgnorePattern", "LimitOutput", "SaveAutoGrades", "AssignLatePenalties", "CheckCellMetadata")),
-    "nbconvert.preprocessors.ClearMetadataPreprocessor")  # fmt: skip
-
-INHERITED = ("HOME", "USER", "LOGNAME", "LANG", "LC_", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
+from tools.grade_own import added, foreign, reaching
+from tools.grade_run import autograde
+from tools.grade_table import flag, state, table
 
 
 def choose(folder, name, release):
     """The notebook handed in as `name`, under whatever name; the notes."""
     readable, notes = {}, []
     for path in notebooks(folder):
+        if path.is_symlink():
+            notes.append(f"{LOOK}{path.name} is a link to another file, and is not read")
+            continue
         try:
             readable[path] = read(path)
         except Unreadable as problem:
@@ -55,92 +50,52 @@ def choose(folder, name, release):
 
 
 def prepare(course, assignment, student):
-    """Write the mended copy of what a student handed in; the names of the notebooks in it, and the notes."""
+    """Write the mended copy of what a student handed in; the names of the notebooks in it, the notes, and added cells."""
     folder, target = (course / step / student / assignment for step in ("submitted", "mended"))
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     for path in folder.rglob("*"):  # data, and the time of handing in
-        if path.is_file() and path.suffix != ".ipynb":
+        if path.is_file() and not path.is_symlink() and path.suffix != ".ipynb":
             (target / path.relative_to(folder)).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, target / path.relative_to(folder))
-    found, notes = [], []
+    found, notes, own = [], [], []
     for path in notebooks(course / "release" / assignment):
         release = nbformat.read(path, as_version=4)
         nb, said = choose(folder, path.stem, release)
         notes += said
         if nb is not None:
-            notes += mend(nb, release)
+            notes += mend(nb, release) + reaching(nb, release)
+            own += added(nb, release)
             nb.nbformat, nb.nbformat_minor = release.nbformat, release.nbformat_minor
             for at, cell in enumerate(nb.cells):
                 cell["id"] = f"cell-{at}"  # each once; older formats have none
             nbformat.write(nb, target / path.name)
             found.append(path.stem)
-    return found, notes
-
-
-def autograde(course, assignment, student, minutes, memory, log):
-    """Run nbgrader on one student; True if it got to the end."""
-    command = [sys.executable, "-m", "nbgrader", "autograde", assignment, f'--student="{student}"', "--force",
-               "--CourseDirectory.submitted_directory=mended", f"--ExecuteAll.notebook_timeout={60 * minutes}",
-               *(f"--Autograde.autograde_preprocessors={name}" for name in PREPROCESSORS)]  # fmt: skip
-    with log.open("w") as out:
-        where = {"cwd": course, "env": environment(), "stdout": out, "stderr": out}
-        run = subprocess.Popen(command, **where, preexec_fn=limit(memory))
-        try:
-            return run.wait(60 * minutes + 120) == 0
-        except subprocess.TimeoutExpired:
-            for process in [*psutil.Process(run.pid).children(recursive=True), run]:
-                process.kill()
-            run.wait()
-            return False
-
-
-def environment():
-    """A kernel's, without GPU, where nbgrader finds this folder's code and the programs beside Python.
-
-    Of the instructor's own variables only those that programs need: an answer can print them, and there may be keys.
-    """
-    inherited = {name: value for name, value in os.environ.items() if name.startswith(INHERITED)}
-    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
-    return kernel_environment(inherited) | {"PATH": path, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", "PYTHONUTF8": "1"}
-
-
-def limit(gigabytes):
-    """What each process of a run may allocate; an answer that wants more gets a MemoryError."""
-
-    def apply():
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (gigabytes << 30, gigabytes << 30))
-
-    return apply
-
-
-def fingerprint(folder):
-    """Of the files in a folder, to see whether anything was handed in or changed since."""
-    digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
+    return found, notes, own
 
 
 def grade(course, assignment, student, minutes, memory, again):
     """Grade one student, unless nothing changed since; what happened goes to a file."""
     record = course / "grading" / assignment / f"{student}.json"
-    now = [fingerprint(course / folder / assignment) for folder in (f"submitted/{student}", "source", "release")]
-    before = json.loads(record.read_text())["of"] if record.exists() else [None]
+    now = state(course, assignment, student)
+    before = json.loads(record.read_text(encoding="utf-8"))["of"] if record.exists() else [None]
     if before == now and not again:
         return
     start = time.monotonic()
     print(f"{student} …", end=" ", flush=True)
-    found, notes = prepare(course, assignment, student)
-    log = record.with_suffix(".log")
-    done = bool(found) and autograde(course, assignment, student, minutes, memory, log)
+    found, notes, own = prepare(course, assignment, student)
+    log, done, stopped = record.with_suffix(".log"), False, []
+    if found:
+        done, stopped = autograde(course, assignment, student, minutes, memory, log)
     if found and not done:
-        errors = [line for line in log.read_text(errors="replace").splitlines() if "Error" in line] or ["see the log"]
+        said = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        errors = [line for line in said if "Error" in line] or ["see the log"]
         notes.append(f"{LOOK}nbgrader could not grade it: {errors[-1].strip()} ({log})")
+    else:
+        notes += foreign(course, assignment, student, course / "autograded" / student / assignment)
     done_as = now if done else [now[0]]  # what failed is tried again next time
-    record.write_text(json.dumps({"of": done_as, "graded": done, "notes": notes}, ensure_ascii=False, indent=1))
+    what = {"of": done_as, "graded": done, "notes": notes + stopped, "added": own}
+    record.write_text(json.dumps(what, ensure_ascii=False, indent=1), encoding="utf-8")
     if done:
         flag(course, assignment, student, unchanged=before[0] == now[0])
     print(f"{time.monotonic() - start:.0f} s", flush=True)
@@ -154,7 +109,7 @@ def main(argv=None):
     parser.add_argument("--again", action="store_true", help="also those whose files did not change")
     parser.add_argument("--report", action="store_true", help="run nothing; the table as the gradebook is now")
     parser.add_argument("--minutes", type=int, default=10, help="for one notebook (10)")
-    parser.add_argument("--memory", type=int, default=8, help="gigabytes for one process (8)")
+    parser.add_argument("--memory", type=int, default=8, help="gigabytes for the processes of one student together (8)")
     args = parser.parse_args(argv)
     args.course = args.course.expanduser().resolve()
     for needed in ("nbgrader_config.py", "gradebook.db", f"release/{args.assignment}"):

@@ -1,5 +1,6 @@
 """Give points by hand: `python -m tools.grade_by_hand COURSE ASSIGNMENT STUDENT CELL POINTS ["a comment"]`.
 
+CELL is a name as the table prints it, such as vae-gaussian-kl.
 What nbgrader's own form does, for whoever has no browser at hand. The points stand until somebody gives others;
 those of a machine are kept beside them. The comment is shown in the feedback.
 """
@@ -19,8 +20,10 @@ def give(course, assignment, student, cell, points, comment=None):
         except MissingEntry:
             raise SystemExit(f"nothing by {student} was graded in {assignment}") from None
         grades = {grade.name: (notebook, grade) for notebook in submission.notebooks for grade in notebook.grades}
+        cell = cell if cell in grades else f"{cell}-check"  # the table names the exercise, nbgrader its check
         if cell not in grades:
-            raise SystemExit(f"there is no {cell}; there are: {', '.join(grades)}")
+            known = ", ".join(name.removesuffix("-check") for name in grades)
+            raise SystemExit(f"there is no {cell.removesuffix('-check')}; there are: {known}")
         notebook, grade = grades[cell]
         try:
             allowed = 0 <= float(points) <= grade.max_score

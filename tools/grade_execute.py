@@ -12,11 +12,17 @@ from nbgrader.preprocessors import Execute
 from nbgrader.utils import is_grade, is_solution
 from traitlets import Integer
 
+from tools.grade_confirm import NOT_CONFIRMED, refuted, unknown_student
+
 DIED = "the kernel died here · 运行到这里时内核崩溃"
 DEAF = "it did not stop, even when interrupted · 它没有停下，中断也无效"
 OVER = "the notebook's time was over · 整本笔记本的时间已用完"
 SLOW = "it did not stop in time and was interrupted · 它没有在限定时间内停下，已被中断"
 NOT_RUN = "NotRun"  # the error of a cell that this file stopped; the table of `tools.grade` shows it
+
+
+def is_check(cell):
+    return is_grade(cell) and not is_solution(cell) and cell.cell_type == "code"
 
 
 class ExecuteAll(Execute):
@@ -29,7 +35,7 @@ class ExecuteAll(Execute):
     shutdown_kernel = "immediate"
 
     def preprocess(self, nb, resources, km=None):
-        self.end, self.lost = time.monotonic() + self.notebook_timeout, {}
+        self.end, self.lost, self.student = time.monotonic() + self.notebook_timeout, {}, unknown_student(nb)
         self.timeout_func = self.seconds
         while True:
             try:
@@ -40,7 +46,7 @@ class ExecuteAll(Execute):
                 self.log.error("Cell %d left out: %s", self.current, self.lost[self.current])
 
     def seconds(self, cell):
-        limit = self.check_timeout if is_grade(cell) and not is_solution(cell) else self.timeout
+        limit = self.check_timeout if is_check(cell) else self.timeout
         return max(1, min(limit, round(self.end - time.monotonic())))
 
     def preprocess_cell(self, cell, resources, index):
@@ -51,9 +57,24 @@ class ExecuteAll(Execute):
             for out in cell.get("outputs", []):
                 if out.output_type == "error" and out.ename == "CellTimeoutError":
                     out.evalue, out.traceback = SLOW, [f"{NOT_RUN}: {SLOW}"]
+            if is_check(cell) and not any(out.output_type == "error" for out in cell.outputs):
+                self.confirm(cell, resources, index)
             return cell, resources
         cell.outputs = [new_output("error", ename=NOT_RUN, evalue=why, traceback=[f"{NOT_RUN}: {why}"])]
         return cell, resources
+
+    def confirm(self, check, resources, index):
+        """An error joins a check whose numbers are not right where they are compared outside of the kernel."""
+
+        def run(cell):
+            return super(ExecuteAll, self).preprocess_cell(cell, resources, index)[0].outputs
+
+        try:
+            why = refuted(check.source, run, self.student)
+        finally:
+            self.nb.cells[index] = check  # nbclient puts what it ran in this place
+        if why is not None:
+            check.outputs.append(new_output("error", ename=NOT_CONFIRMED, evalue=why, traceback=why.splitlines()))
 
     def output(self, outs, msg, display_id, cell_index):
         """Keep the beginning of what is printed, and let the rest go: some print for as long as they may."""

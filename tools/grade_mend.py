@@ -54,8 +54,9 @@ def is_check(cell):
 
 
 def defined(cell):
-    """The functions that a code cell defines at its outermost level."""
-    return set(re.findall(r"^def (\w+)", cell.source, re.MULTILINE)) if cell.cell_type == "code" else set()
+    """The functions and names that a code cell defines at its outermost level."""
+    found = re.findall(r"^(?:def (\w+)|(\w+) *=(?!=))", cell.source, re.MULTILINE) if cell.cell_type == "code" else []
+    return {one or other for one, other in found}
 
 
 def same(one, two):
@@ -70,7 +71,8 @@ def likeness(nb, release):
 
 def mend(nb, release):
     """Put right, in place, what belongs to the exercise; the notes."""
-    notes = [*twins(nb, release), *lost_metadata(nb, release), *changed(nb, release), *missing(nb, release)]
+    notes = [*twins(nb, release), *lost_metadata(nb, release), *elsewhere(nb, release)]
+    notes += [*changed(nb, release), *missing(nb, release)]
     return notes + order(nb, release)
 
 
@@ -98,6 +100,22 @@ def twins(nb, release):
 
 def drop(nb, cells):
     nb.cells = [c for c in nb.cells if not any(c is d for d in cells)]
+
+
+def elsewhere(nb, release):
+    """An answer in another cell takes the place of its stub, which would hide it where it comes later."""
+    notes = []
+    for wanted in [c for c in release.cells if settings(c).get("solution") and defined(c)]:
+        stubs = [c for c in nb.cells if grade_id(c) == grade_id(wanted) and same(c, wanted)]
+        found = [c for c in nb.cells if defined(c) & defined(wanted) and grade_id(c) != grade_id(wanted)]
+        found = [c for c in found if not settings(c).get("locked")]
+        if stubs and found:
+            if not grade_id(found[-1]):
+                found[-1].metadata["nbgrader"] = stubs[0].metadata["nbgrader"]
+            drop(nb, stubs)
+            look, which = (LOOK, f"{len(found)} other cells; the last") if len(found) > 1 else ("", "another cell, which")
+            notes.append(f"{look}{grade_id(wanted)}: the answer stood in {which} counts")
+    return notes
 
 
 def lost_metadata(nb, release):

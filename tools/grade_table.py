@@ -1,6 +1,7 @@
 """The table of a class, from nbgrader's gradebook and what the checks printed."""
 
 import csv
+import hashlib
 import json
 
 import nbformat
@@ -8,12 +9,35 @@ from nbgrader.api import Gradebook
 from nbgrader.utils import is_grade, is_solution
 
 from gmlib.exercises import find
+from gmlib.exercises.checker import CHANGED
 from tools.common import notebooks
+from tools.grade_confirm import NOT_CONFIRMED
 from tools.grade_execute import NOT_RUN
 from tools.grade_mend import LOOK, grade_id
+from tools.grade_own import place, unused
 
-# What an answer may owe to the notebook around it, or to the machine that grades
-AROUND = ("NameError", "ImportError", "ModuleNotFoundError", "MemoryError", "allocate memory", "CUDA", "NVIDIA")
+# What an answer may owe to the notebook around it, or to the machine that grades; the first is said where it asks what is right
+AROUND = ("PermissionError", "NameError", "ImportError", "ModuleNotFoundError", "MemoryError", "allocate memory", "CUDA", "NVIDIA")
+
+
+def fingerprint(folder):
+    """Of the files in a folder, to see whether anything was handed in or changed since."""
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.is_symlink()):
+        digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def state(course, assignment, student):
+    """Of what a student handed in, and of the exercise's two forms."""
+    return [fingerprint(course / folder / assignment) for folder in (f"submitted/{student}", "source", "release")]
+
+
+def older(record, now):
+    """What changed since a student was graded; nothing, if nothing did."""
+    if record["of"][0] != now[0]:
+        return ["what is in submitted now was not graded yet"]
+    return ["the exercise was changed since this was graded"] if record["graded"] and record["of"] != now else []
 
 
 def graded_cells(course, assignment):
@@ -42,6 +66,12 @@ def mistakes(name):
         return ()
 
 
+def words(name, failure):
+    """What a failed check said: a mistake by its name, or the first sentence."""
+    said = (failure.splitlines()[1:] or [failure])[0].strip()
+    return next((m.name for m in mistakes(name) if m.en == said), said)
+
+
 def verdict(cells, at):
     """What a check said, and whether somebody has to look; None where it passed."""
     cell, name = cells[at], grade_id(cells[at]).removesuffix("-check")
@@ -49,11 +79,12 @@ def verdict(cells, at):
         return None
     error = errors(cell)[0]
     if error.ename == "CheckFailed":
-        said = error.evalue.splitlines()[1].strip()
-        said = next((m.name for m in mistakes(name) if m.en == said), said)
+        said = words(name, error.evalue)
         if any(o.output_type == "stream" and f"{name}: right" in o.text for o in cell.outputs):
             return f"right on the student's own numbers, wrong on others: {said}", True
-        return said, said.startswith("It raises") and any(word in said for word in AROUND)
+        return said, said == CHANGED or said.startswith("It raises") and any(word in said for word in AROUND)
+    if error.ename == NOT_CONFIRMED:
+        return f"right in the notebook, wrong where it was compared outside: {words(name, error.evalue)}", True
     if any(e.ename == "CellTimeoutError" for e in errors(cell)):
         return "it did not stop in time", True
     if error.ename == NOT_RUN:
@@ -63,13 +94,27 @@ def verdict(cells, at):
     return f"the check could not run: {first_line(error)}" + (f", after {before[-1]}" if before else ""), True
 
 
+def stopped(nb):
+    """By graded cell, that it or a cell above it, which is no check, was stopped before its end."""
+    out = {}
+    for at, cell in enumerate(nb.cells):
+        ended = [e for e in errors(cell) if e.ename in ("CellTimeoutError", NOT_RUN)]
+        if ended and not (is_grade(cell) and not is_solution(cell)):
+            name = place(nb, at)
+            which = "it" if name == grade_id(cell) else "a cell above it"
+            why = "at its time limit" if ended[-1].ename != NOT_RUN else f"({ended[-1].evalue})"
+            out[name] = f"{which} was stopped {why}; read what it shows as unfinished", True
+    return out
+
+
 def verdicts(course, assignment, student):
     """By graded cell, what the check said and whether somebody has to look."""
     out = {}
     for path in notebooks(course / "autograded" / student / assignment):
-        cells = nbformat.read(path, as_version=4).cells
-        for at, cell in enumerate(cells):
-            if is_grade(cell) and not is_solution(cell) and (said := verdict(cells, at)):
+        nb = nbformat.read(path, as_version=4)
+        out |= stopped(nb)
+        for at, cell in enumerate(nb.cells):
+            if is_grade(cell) and not is_solution(cell) and (said := verdict(nb.cells, at)):
                 out[grade_id(cell)] = said
     return out
 
@@ -97,7 +142,8 @@ def flag(course, assignment, student, unchanged):
 
 def row(gradebook, course, assignment, student, graded):
     """One student: the points by cell (None: by hand, to do), what was said, and what to look at."""
-    record = json.loads((course / "grading" / assignment / f"{student}.json").read_text())
+    record = json.loads((course / "grading" / assignment / f"{student}.json").read_text(encoding="utf-8"))
+    record["notes"] += [LOOK + text for text in older(record, state(course, assignment, student))]
     notes = [n for n in record["notes"] if not n.startswith(LOOK)]
     look = [n.removeprefix(LOOK) for n in record["notes"] if n.startswith(LOOK)]
     if not record["graded"]:
@@ -112,6 +158,9 @@ def row(gradebook, course, assignment, student, graded):
     decided = {g.name.removesuffix("-check") for g in by_hand}
     settled = [text for text in look if text.partition(":")[0].removesuffix("-check") in decided]
     notes, look = notes + settled, [text for text in look if text not in settled]
+    missing = any(g.manual_score is None and g.auto_score is not None and g.auto_score < g.max_score for g in grades.values())
+    if told := unused(record.get("added", []), missing):
+        (look if missing else notes).append(told)
     said = verdicts(course, assignment, student)
     points, grouped = {}, {}
     for notebook, name, _, by_hand in graded:
@@ -143,6 +192,7 @@ def table(course, assignment):
             rows.append((record.stem, *row(gradebook, course, assignment, record.stem, graded)))
         handed_in = {student for student, *_ in rows}
         absent = sorted({s.id for s in gradebook.students} - handed_in)
+    ungraded = sorted({p.parent.name for p in course.glob(f"submitted/*/{assignment}") if p.is_dir()} - handed_in)
     width = max([8, *(len(student) for student, *_ in rows)])
     print("\n" + "\n".join(f"{i:>3}  {name.removesuffix('-check')}, {points:g}" + (", by hand" if by_hand else "")
                            for i, (_, name, points, by_hand) in enumerate(graded, 1)))  # fmt: skip
@@ -160,9 +210,11 @@ def table(course, assignment):
         out.append([student, *marks, total if done else "",
                     sum(p for _, _, p, _ in graded), " ".join(waiting), "; ".join(look), "; ".join(notes)])  # fmt: skip
         wanted += [student] if look else []
+    absent, wanted = [s for s in absent if s not in ungraded], wanted + ungraded
     path = course / "grading" / assignment / "marks.csv"
     with path.open("w", newline="", encoding="utf-8-sig") as file:  # a spreadsheet takes it for UTF-8
         csv.writer(file).writerows(out)
     print("\n? is to be graded by hand." + (f" Nothing was handed in by {', '.join(absent)}." if absent else ""))
+    print("".join(f"! {student}: not graded yet\n" for student in ungraded), end="")
     print(f"Look before marks go back (!): {', '.join(wanted) or 'nobody'}.\n{path}")
     return wanted

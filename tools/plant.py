@@ -2,9 +2,11 @@
 
 Each error of `tests/*/planted.toml` is put into a copy of the tree, in which the tests named for that file run until the
 first failure; an error in a notebook is tried in its cell (`tools/plant_notebook.py`). An error that nothing catches, or
-that no longer fits its file, makes this fail. It takes some minutes.
+that no longer fits its file, makes this fail. It takes some minutes. `--random 40 vae` breaks the chapter's code at random
+(`tools/plant_random.py`).
 """
 
+import argparse
 import json
 import os
 import shutil
@@ -32,22 +34,38 @@ def planted(part="", root=ROOT):
     return {name: entry for name, entry in found.items() if part in name}
 
 
+def copied(copy, root=ROOT):
+    """The folder `copy`, now with all that the tests read."""
+    for path in tracked(*NEEDED, root=root):
+        target = copy / path.relative_to(root)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    return copy
+
+
+def run_tests(copy, tests, *under):
+    """What came of the tests of a copy of the tree, up to the first that fails; the plugins that they do not need take seconds."""
+    command = [sys.executable, *under, "-m", "pytest", "-x", "-q", "-p", "pytest_timeout", "--timeout=100", *tests]
+    environment = os.environ | {"PYTHONPATH": str(copy), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1",
+                                "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # fmt: skip
+    return subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
+
+
+def first_failure(done):
+    """The test that failed, or '' where none did."""
+    failed = [line[7:].partition(" - ")[0] for line in done.stdout.splitlines() if line.startswith("FAILED ")]
+    return failed[0] if done.returncode == 1 and failed else ""
+
+
 def caught(name, right, wrong, tests, root=ROOT):
     """The first test that fails on the error, or '' where none does."""
     text = (root / name).read_text("utf-8")
     if text.count(right) != 1:
         raise ValueError(f"{name} must hold {right!r} once, and holds it {text.count(right)} times")
-    with tempfile.TemporaryDirectory() as copy:
-        for path in tracked(*NEEDED, root=root):
-            target = Path(copy) / path.relative_to(root)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, target)
-        (Path(copy) / name).write_text(text.replace(right, wrong), "utf-8")
-        command = [sys.executable, "-m", "pytest", "-x", "-q", *tests]
-        environment = os.environ | {"PYTHONPATH": copy, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-        done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
-    failed = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("FAILED ")]
-    return failed[0] if done.returncode == 1 and failed else ""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = copied(Path(folder), root)
+        (copy / name).write_text(text.replace(right, wrong), "utf-8")
+        return first_failure(run_tests(copy, tests))
 
 
 def in_notebook(name, errors, root=ROOT):
@@ -98,8 +116,17 @@ def main(part=""):
                 print(f"{word}: {name}: {right}  ->  {wrong}", flush=True)
     missed = sum(not word.startswith("caught") for word in verdicts)
     print(f"{len(verdicts) - missed} of {len(verdicts)} errors caught")
-    sys.exit(missed > 0)
+    return missed > 0
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("part", nargs="?", default="", help="a chapter, or part of a file's name")
+    parser.add_argument("--random", type=int, metavar="N", help="instead N errors at random in the chapter's code")
+    parser.add_argument("--seed", type=int, default=0, help="which errors (0)")
+    given = parser.parse_args()
+    if given.random:
+        from tools import plant_random
+
+        sys.exit(plant_random.main(given.part, given.random, given.seed))
+    sys.exit(main(given.part))

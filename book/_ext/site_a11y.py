@@ -1,4 +1,4 @@
-"""Mend the theme's HTML: landmarks, native disclosure, punctuation that must not leave its formula."""
+"""Mend the theme's HTML: landmarks, native disclosure, files to save, punctuation that must not leave its formula."""
 from __future__ import annotations
 
 import re
@@ -40,6 +40,9 @@ def mend(soup: BeautifulSoup) -> None:
         disclose(box)
     for entry in soup.select(".citation-list, .citation"):
         del entry["role"]  # deprecated there; the entries are plain paragraphs, author first
+    for content in soup.select("#proof-content"):
+        del content["id"]  # each theorem's and algorithm's would have the same
+    save_files(soup)
     for header in soup.select("article th"):
         if not header.get_text().strip():
             header.name = "td"  # the corner of a table heads nothing
@@ -54,6 +57,14 @@ def name_landmarks(soup: BeautifulSoup) -> None:
     if sidebar := soup.select_one("#pst-primary-sidebar"):
         sidebar["role"] = "complementary"
         sidebar["aria-label"] = "The book · 全书"
+
+
+def save_files(soup: BeautifulSoup) -> None:
+    """A notebook of this site, or a page's source, is saved: a browser would show its JSON."""
+    for link in soup.select("a[href$='.ipynb'], a.btn-download-source-button"):
+        if not re.match(r"\w+:|//", link["href"]):
+            link["download"] = ""
+            del link["target"]
 
 
 def disclose(box) -> None:

@@ -45,6 +45,12 @@
     document.querySelector(".primary-toggle")?.addEventListener("click", () => requestAnimationFrame(showOpenPage));
   });
 
+  // Copying takes the focus to a field that is gone at once: it returns to the button.
+  document.addEventListener("click", (event) => {
+    const button = event.composedPath().find((element) => element.classList?.contains("copybtn"));
+    if (document.activeElement === document.body) button?.focus({ preventScroll: true });
+  });
+
   // Paper is light, and nothing can be unfolded on it.
   const paper = matchMedia("print");
   let onScreen, folded = [];

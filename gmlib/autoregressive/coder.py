@@ -181,10 +181,11 @@ def compress(model: PixelModel, x: Tensor, bits: int = 16) -> list[list[int]]:
 
 @torch.no_grad()
 def decompress(model: PixelModel, codes: list[list[int]], bits: int = 16) -> Tensor:
-    """The images whose codes :func:`compress` made with the same model and ``bits``, shape ``(N, H W)``.
+    """The images whose codes one call of :func:`compress` made with the same model and ``bits``, shape ``(N, H W)``.
 
-    Both go through the same cache, so that the tables agree to the last digit; a table that differs in one number can lead to
-    another image.
+    Both go through the same cache, with as many images at once, so that the tables agree to the last digit; a table that
+    differs in one number can lead to another image. So give it all the codes of that call: products over another number of
+    images may be rounded in another way, and so may those of another machine.
     """
     decoders = [Decoder(code) for code in codes]
     images = next(model.net.parameters()).new_zeros(len(codes), *model.shape)

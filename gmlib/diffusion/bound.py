@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.special import log_ndtr
 
-from gmlib.core import check_batch, check_positive, check_shape
+from gmlib.core import as_float64, check_batch, check_positive, check_shape
 from gmlib.diffusion.forward import as_column
 from gmlib.diffusion.schedule import Schedule
 
@@ -29,8 +29,9 @@ def end_kl(x0: Tensor, alpha_bar: Tensor | float) -> Tensor:
         tensor([0.2554])
     """
     check_batch(x0, "x0")
-    a = as_column(alpha_bar, x0.double())
-    return _sum(a * x0.double().square() - a - torch.log1p(-a)).div(2).to(x0)  # eq-diffusion-end-kl
+    x = as_float64(x0)
+    a = as_column(alpha_bar, x)
+    return _sum(a * x.square() - a - torch.log1p(-a)).div(2).to(x0)  # eq-diffusion-end-kl
 
 
 def step_kl(error: Tensor, s2: Tensor, beta_tilde: Tensor, c: Tensor, D: int) -> Tensor:

@@ -34,7 +34,7 @@ class Schedule:
         if check_batch(beta, "beta").ndim != 1 or not ((beta > 0) & (beta < 1)).all():
             raise ValueError(f"beta must have shape (T,) and lie in (0, 1), got {beta.tolist()}")
         start = torch.zeros(1, dtype=torch.float64)
-        self.beta = torch.cat([start, beta.detach().double().cpu()])
+        self.beta = torch.cat([start, beta.detach().cpu().double()])
         self.alpha_bar = (1 - self.beta).cumprod(0)  # eq-diffusion-closed
         self.beta_tilde = self.beta.clone()
         self.beta_tilde[1:] *= (1 - self.alpha_bar[:-1]) / (1 - self.alpha_bar[1:])  # eq-diffusion-posterior

@@ -137,9 +137,9 @@ def exact_transport(C: Tensor, a: Tensor, b: Tensor) -> Transport:
     check_law(b, "b", m)
     rows = kron(eye_array(n), csr_array(np.ones((1, m))))
     columns = kron(csr_array(np.ones((1, n))), eye_array(m))
-    a64, b64 = (w.detach().double().cpu().numpy() for w in (a, b))
+    a64, b64 = (w.detach().cpu().double().numpy() for w in (a, b))
     marginals = np.concatenate([a64, b64 * (a64.sum() / b64.sum())])  # their sums agree to the last bit
-    done = linprog(C.detach().double().cpu().numpy().ravel(), A_eq=vstack([rows, columns]), b_eq=marginals, method="highs")  # eq-divergences-primal
+    done = linprog(C.detach().cpu().double().numpy().ravel(), A_eq=vstack([rows, columns]), b_eq=marginals, method="highs")  # eq-divergences-primal
     if not done.success:
         raise ValueError(f"no plan was found: {done.message}")
     u, v = np.split(done.eqlin.marginals, [n])

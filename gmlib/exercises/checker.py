@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Callable
 from numbers import Real
-from typing import Any
-
-import numpy as np
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from gmlib.exercises.catalogue import find
 from gmlib.exercises.exercise import Exercise, Numbers, answering
+from gmlib.exercises.stub import NO_ANSWER, reached
+
+if TYPE_CHECKING:  # a grader that only compares does without PyTorch, which takes seconds to import
+    from torch import Tensor
 
 LONGEST = 400  # characters of one line of a message
+CHANGED = "The checker lets wrong numbers pass: something has changed it."
 
 
 class CheckFailed(AssertionError):
@@ -49,13 +51,21 @@ def check(name: str, answer: Callable | Any, student: str | int | None = None) -
         >>> check("vae-gaussian-kl", lambda mu, sigma: 0.5 * (mu**2 + sigma**2 - 1 - 2 * sigma.log()).sum(-1))
         vae-gaussian-kl: right · 正确 (12/12)
     """
-    exercise, student = find(name), _normal(student)
+    exercise, student = find(name), normal(student)
     cases = [exercise.case(name, student, i) for i in range(exercise.cases)]
-    got = _results(name, exercise, answer, cases)
-    failure = _compared(name, exercise, cases, got)
+    got = results(name, exercise, answer, cases)
+    failure = compared(name, exercise, cases, got)
     if failure is not None:
         raise failure
-    print(f"{name}: right · 正确 ({len(cases)}/{len(cases)})")
+    if compared(name, exercise, cases, _spoilt(got)) is None:
+        raise _failure(name, CHANGED, "检查程序放过了错误的数：有什么东西改动了它。")
+    _tell(f"{name}: right · 正确 ({len(cases)}/{len(cases)})")
+
+
+def _tell(words: str) -> None:
+    """Print; a letter that the console does not have, as an escape."""
+    known = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(words.encode(known, "backslashreplace").decode(known))
 
 
 def numbers(name: str, student: str | int | None = None) -> dict[str, Tensor]:
@@ -65,16 +75,18 @@ def numbers(name: str, student: str | int | None = None) -> dict[str, Tensor]:
         >>> numbers("vae-mean-field", "Ada Lovelace")["P"].shape
         torch.Size([2, 2])
     """
-    return _tensors(find(name).case(name, _normal(student), 0))
+    return _tensors(find(name).case(name, normal(student), 0))
 
 
-def _normal(student: str | int | None) -> str:
+def normal(student: str | int | None) -> str:
     if isinstance(student, bool) or not isinstance(student, str | int | None):
         raise ValueError(f"student must be text or a whole number, got {student!r}\nstudent 应为文字或整数，得到 {student!r}")
     return " ".join(str("" if student is None else student).split()).casefold()
 
 
 def _tensors(case: dict[str, Numbers]) -> dict[str, Tensor]:
+    import torch
+
     return {key: torch.tensor(v, dtype=torch.int64 if _whole(v) else torch.float64) for key, v in case.items()}
 
 
@@ -82,10 +94,10 @@ def _whole(value: Numbers) -> bool:
     return all(map(_whole, value)) if isinstance(value, list) else isinstance(value, int)
 
 
-def _results(name: str, exercise: Exercise, answer: Any, cases: list[dict]) -> list[Numbers]:
+def results(name: str, exercise: Exercise, answer: Any, cases: list[dict]) -> list[Numbers]:
     """What the answer gives for each case, as plain numbers."""
     if answer is None or answer is ...:
-        raise _failure(name, "There is no answer here yet.", "这里还没有作答。")
+        raise _failure(name, *NO_ANSWER)
     if not callable(answer):
         if exercise.cases > 1:
             raise _failure(name, "Give the function itself, without calling it.", "请传入函数本身，不要调用它。")
@@ -110,14 +122,17 @@ def _run(name: str, answer: Callable, case: dict[str, Numbers]) -> Numbers:
         raise _failure(name, "It calls itself without end.", "它不停地调用自身。", case) from None
     except (Exception, SystemExit) as error:
         if isinstance(error, NotImplementedError) and not error.args:  # the stub that the student starts from
-            raise _failure(name, "There is no answer here yet.", "这里还没有作答。") from None
+            raise _failure(name, *reached(answer)) from None
         what = f"{type(error).__name__}: {error}".splitlines()[0]
         raise _failure(name, f"It raises {what}", f"它抛出异常 {what}", case, call) from error
 
 
 def _plain(value: Any) -> Numbers:
     """Nested lists of Python floats, whose comparison nobody can redefine."""
-    if isinstance(value, Tensor):
+    import numpy as np
+    import torch
+
+    if isinstance(value, torch.Tensor):
         value = value.detach().cpu().tolist()
     elif isinstance(value, np.ndarray):
         value = value.tolist()
@@ -126,6 +141,11 @@ def _plain(value: Any) -> Numbers:
     if isinstance(value, Real):
         return float(value)
     raise _NoNumbers("None" if value is None else f"{type(value).__name__}")
+
+
+def _spoilt(value: Numbers) -> Numbers:
+    """Of the same shape, and wrong in each number that is finite, by 1 and by as much as the number itself at least."""
+    return [_spoilt(v) for v in value] if isinstance(value, list) else value + value * value + 1
 
 
 def _flat(value: Numbers) -> list[float]:
@@ -161,7 +181,7 @@ def _agree(right: Numbers, found: Numbers, tolerance: float) -> bool:
     return _fits(right, found) and not _differing(right, found, tolerance)
 
 
-def _compared(name: str, exercise: Exercise, cases: list[dict], got: list[Numbers]) -> CheckFailed | None:
+def compared(name: str, exercise: Exercise, cases: list[dict], got: list[Numbers]) -> CheckFailed | None:
     """What to tell of the first wrong result, if there is one.
 
     The right numbers are computed only here: while the answer ran there was nothing to look at, and none stay in the traceback.

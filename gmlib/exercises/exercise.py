@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from random import Random
 
 Numbers = float | list
-_answering: ContextVar[bool] = ContextVar("answering", default=False)
+_answering: list[bool] = []  # one for each answer that runs now, in whatever thread: one that it starts may not ask either
 
 
 @dataclass(frozen=True)
@@ -61,22 +60,23 @@ def specification(function: Callable[..., Numbers]) -> Callable[..., Numbers]:
     """Mark a function as a right answer, which an answer under test may not call."""
 
     def guarded(*args, **kwargs):
-        if _answering.get():
+        if _answering:
             raise PermissionError("the answer calls the checker's own specification")
         return function(*args, **kwargs)
 
     guarded.__name__, guarded.__doc__ = function.__name__, function.__doc__
+    function.is_specification = True  # by this the grader finds it, whoever keeps it
     return guarded
 
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """While an answer runs in this context, no specification can be called."""
-    token = _answering.set(True)
+    """While an answer runs, no specification can be called."""
+    _answering.append(True)
     try:
         yield
     finally:
-        _answering.reset(token)
+        _answering.pop()
 
 
 def table(rng: Random, *shape: int, mean: float = 0.0, scale: float = 1.0) -> Numbers:

@@ -62,7 +62,9 @@ class ChannelCoupling(nn.Module):
         )
 
     def _scale_and_shift(self, a: Tensor) -> tuple[Tensor, Tensor]:
-        s, t = self.net(a.movedim(-1, -3)).movedim(-3, -1).chunk(2, -1)
+        h = a.movedim(-1, -3)
+        h = self.net(h.reshape(-1, *h.shape[-3:])).reshape(*h.shape[:-3], -1, *h.shape[-2:])
+        s, t = h.movedim(-3, -1).chunk(2, -1)
         return self.clamp * (s / self.clamp).tanh(), t  # eq-flows-clamp
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:

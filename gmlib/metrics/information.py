@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from gmlib.core import check_batch, check_count
+from gmlib.core import as_float64, check_batch, check_count
 
 
 def mutual_information(a: Tensor, b: Tensor) -> Tensor:
@@ -19,7 +19,7 @@ def mutual_information(a: Tensor, b: Tensor) -> Tensor:
         a, b: whole numbers from 0, shapes ``(N, k)`` and ``(N, F)``.
 
     Returns:
-        Nats, shape ``(k, F)``, float64.
+        Nats, shape ``(k, F)``, float64; on the CPU where the device of ``a`` has no float64.
 
     Raises:
         ValueError: on a type that is not of whole numbers, shapes that do not fit, no rows, or a negative value.
@@ -34,7 +34,7 @@ def mutual_information(a: Tensor, b: Tensor) -> Tensor:
     """
     _check_labels(a, "a")
     _check_labels(b, "b", len(a))
-    joint = torch.einsum("nkx,nfy->kfxy", one_hot(a).double(), one_hot(b).double()) / len(a)
+    joint = torch.einsum("nkx,nfy->kfxy", as_float64(one_hot(a)), as_float64(one_hot(b))) / len(a)
     independent = joint.sum(-1, keepdim=True) * joint.sum(-2, keepdim=True)
     return (torch.xlogy(joint, joint) - torch.xlogy(joint, independent)).sum((-2, -1)).clamp(min=0)
 
@@ -52,7 +52,8 @@ def mutual_information_gap(z: Tensor, factors: Tensor, bins: int = 20) -> Tensor
             :func:`mutual_information`.
 
     Returns:
-        For each factor, the gap as a part of the factor's entropy: 0 to 1, shape ``(F,)``, float64.
+        For each factor, the gap as a part of the factor's entropy: 0 to 1, shape ``(F,)``, float64; on the CPU where the
+        device of z has no float64.
 
     Raises:
         ValueError: on shapes that do not fit, a NaN, one latent dimension, or a factor that is constant.

@@ -69,4 +69,5 @@ def beta_tcvae_loss(beta: float, num_examples: int, alpha: float = 1.0, gamma: f
         value = reconstruction + alpha * mi + beta * tc + gamma * dwkl  # eq-vae-tcvae-loss
         return value, {"reconstruction": reconstruction, "mi": mi, "tc": tc, "dwkl": dwkl}
 
+    loss.least = 2  # examples in a batch: `train` sees before the first step that each holds as many
     return loss

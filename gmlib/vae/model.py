@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import wraps
 
 import torch
 from torch import Tensor, nn
@@ -48,12 +49,13 @@ class VAE(nn.Module):
         Raises:
             ValueError: on an empty batch, a NaN, another shape than the networks take, or
                 ``num_samples`` below one.
+            FloatingPointError: where the networks overflow, so that the bound is not a number.
 
         Source: Kingma and Welling 2014, equation 7; in the book eq-vae-sgvb-b.
         """
         check_batch(x, "x", *self.encoder.input_shape)
         log_lik, kl = self.terms(x, num_samples, generator)
-        return sgvb_b(log_lik, kl.sum(-1))
+        return _number(sgvb_b(log_lik, kl.sum(-1)), "the ELBO")
 
     def estimate_log_prob(
         self, x: Tensor, num_samples: int, generator: torch.Generator | None = None, chunk: int = 100
@@ -78,7 +80,7 @@ class VAE(nn.Module):
         check_count(num_samples, "num_samples")
         sizes = [min(chunk, num_samples - done) for done in range(0, num_samples, check_count(chunk, "chunk"))]
         log_w = torch.cat([self.log_weights(x, s, generator) for s in sizes])
-        value = iwae(log_w)
+        value = _number(iwae(log_w), "the bound")
         if num_samples == 1:
             return Estimate(value, "lower")
         relative = (log_w - value).exp().std(0)
@@ -92,7 +94,7 @@ class VAE(nn.Module):
     def sampled_elbo(self, x: Tensor, num_samples: int = 1, generator: torch.Generator | None = None) -> Tensor:
         """As :meth:`elbo`, with the divergence sampled instead of exact (eq-vae-sgvb-a)."""
         check_batch(x, "x", *self.encoder.input_shape)
-        return sgvb_a(*self._log_joint_and_q(x, num_samples, generator))
+        return _number(sgvb_a(*self._log_joint_and_q(x, num_samples, generator)), "the ELBO")
 
     @torch.no_grad()
     def sample(self, sample_shape: tuple[int, ...] = (), generator: torch.Generator | None = None) -> Tensor:
@@ -128,6 +130,15 @@ class VAE(nn.Module):
         return q, reparameterise(mu, sigma, noise)
 
 
+def _number(bound: Tensor, name: str) -> Tensor:
+    if bad := int(bound.isnan().sum()):
+        raise FloatingPointError(
+            f"{name} is not a number for {bad} of {bound.numel()} values: "
+            f"sigma of q(z|x), or what the decoder says, overflows in {bound.dtype}"
+        )
+    return bound
+
+
 def negative_elbo(
     model: VAE, x: Tensor, generator: torch.Generator | None = None
 ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -147,8 +158,8 @@ def negative_elbo(
 def compiled(loss: Loss) -> Loss:
     """A loss of this chapter through ``torch.compile``: the same numbers to rounding, sooner once it has been compiled.
 
-    The first batch, and the first of another size, take seconds. The noise is drawn outside of what is compiled,
-    from the same generator in the same order.
+    It needs a C++ compiler (g++ or clang), on a GPU Triton too. The first batch, and the first of another size, take
+    seconds. The noise is drawn outside of what is compiled, from the same generator in the same order.
 
     Args:
         loss: for a :class:`VAE`, with one draw of z for each example, as those of this chapter.
@@ -160,6 +171,7 @@ def compiled(loss: Loss) -> Loss:
         raise ValueError(f"loss must be a function of a model, a batch and a generator, got {loss!r}")
     quick = torch.compile(loss)
 
+    @wraps(loss)
     def with_noise(model: VAE, x: Tensor, generator: torch.Generator | None = None):
         eps = torch.randn(len(x), model.latent_dim, generator=generator, dtype=x.dtype, device=x.device)
         return quick(model, x, eps)

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gmlib.core import check_batch, check_count, check_positive, check_shape
+from gmlib.core import as_float64, check_batch, check_count, check_positive, check_shape
 from gmlib.vae.vq_prior import check_codes
 
 
@@ -19,7 +19,8 @@ def nearest(z_e: Tensor, codebook: Tensor) -> Tensor:
     """The index of the code vector nearest to each vector; of equally near ones, the first.
 
     The square is expanded, so that one matrix product does the work. In float32 this loses digits
-    where vectors lie much farther from the origin than from each other.
+    where vectors lie much farther from the origin than from each other. Half precision, by autocast or in the
+    arguments, becomes float32.
 
     Args:
         z_e: shape ``(*batch, d)``.
@@ -43,7 +44,10 @@ def nearest(z_e: Tensor, codebook: Tensor) -> Tensor:
 
 
 def _nearest(z_e: Tensor, codebook: Tensor) -> Tensor:
-    return (codebook.square().sum(-1) - 2 * z_e @ codebook.mT).argmin(-1)  # eq-vae-vq-nearest, eq-vae-vq-posterior
+    dtype = torch.promote_types(torch.promote_types(z_e.dtype, codebook.dtype), torch.float32)
+    with torch.autocast(z_e.device.type, enabled=False):  # in half precision near vectors are taken for one another
+        z_e, e = z_e.to(dtype), codebook.to(dtype)
+        return (e.square().sum(-1) - 2 * z_e @ e.mT).argmin(-1)  # eq-vae-vq-nearest, eq-vae-vq-posterior
 
 
 def straight_through(z_e: Tensor, z_q: Tensor) -> Tensor:
@@ -97,7 +101,8 @@ def vq_terms(z_e: Tensor, z_q: Tensor) -> tuple[Tensor, Tensor]:
 def ema_update(N: Tensor, m: Tensor, z_e: Tensor, codes: Tensor, gamma: float) -> tuple[Tensor, Tensor]:
     """One step of the exponential averages of how many vectors each code gets, and of their sum.
 
-    With ``gamma=0``, ``m / N`` is one step of k-means on the batch, for each code that gets a vector.
+    With ``gamma=0``, ``m / N`` is one step of k-means on the batch, for each code that gets a vector. Sums are in the
+    precision of m, under autocast too.
 
     Args:
         N: averaged counts, shape ``(K,)``.
@@ -131,7 +136,8 @@ def _ema_update(N: Tensor, m: Tensor, z_e: Tensor, codes: Tensor, gamma: float) 
         raise ValueError(f"gamma must be from 0 to 1, got {gamma!r}")
     one_hot = F.one_hot(codes.flatten(), len(N)).to(m.dtype)
     N = gamma * N + (1 - gamma) * one_hot.sum(0)  # eq-vae-vq-ema
-    m = gamma * m + (1 - gamma) * one_hot.mT @ z_e.reshape(-1, m.shape[-1])  # eq-vae-vq-ema
+    with torch.autocast(m.device.type, enabled=False):  # an average keeps the precision of m
+        m = gamma * m + (1 - gamma) * one_hot.mT @ z_e.reshape(-1, m.shape[-1]).to(m.dtype)  # eq-vae-vq-ema
     return N, m
 
 
@@ -206,7 +212,8 @@ def perplexity(codes: Tensor, size: int) -> Tensor:
         size: K.
 
     Returns:
-        A scalar between 1 (always the same code) and K (all equally often).
+        A scalar between 1 (always the same code) and K (all equally often), float64; on the CPU where the device of
+        ``codes`` has no float64.
 
     Source: in the book eq-vae-vq-perplexity.
 
@@ -215,7 +222,7 @@ def perplexity(codes: Tensor, size: int) -> Tensor:
         2.0
     """
     check_codes(codes.reshape(-1, 1), 1, check_count(size, "size"))
-    p = codes.flatten().bincount(minlength=size).double() / codes.numel()
+    p = as_float64(codes.flatten().bincount(minlength=size)) / codes.numel()
     return torch.special.entr(p).sum().exp()  # eq-vae-vq-perplexity
 
 

@@ -170,12 +170,12 @@ def test_row_lstm_by_recursion(size, generator):
     close(layer(v[None])[0], by_hand)
 
 
-def reached(N, size, first, layers):
+def reached(H, W, size, first, layers):
     """Which pixels a search along the Row LSTM's connections finds, from each pixel: no formula."""
     R, R_0 = size // 2, first // 2
 
     def inside(r, c):
-        return 0 <= r < N and 0 <= c < N
+        return 0 <= r < H and 0 <= c < W
 
     @cache
     def output(level, r, c):  # of the residual stack, level 0 being the first layer
@@ -197,7 +197,7 @@ def reached(N, size, first, layers):
                 found |= state(level, r - 1, c + j)
         return found
 
-    return {place: output(layers, *place) for place in places(N, N)}
+    return {place: output(layers, *place) for place in places(H, W)}
 
 
 @pytest.mark.equation("eq-autoregressive-triangle", "eq-autoregressive-unseen")
@@ -211,7 +211,7 @@ def test_triangle_by_search(N, size, first, layers):
         return sum(range(1, n + 1))
 
     lost = 0
-    for (r, c), seen in reached(N, size, first, layers).items():
+    for (r, c), seen in reached(N, N, size, first, layers).items():
         formula = set()
         for a, b in context(r, c, N, N):
             d, j = r - a, b - c
@@ -234,7 +234,7 @@ def test_triangle_by_the_jacobian(layers, generator):
     net = shaken(lambda: RecurrentNet(2, 3, "row", 16, layers), 0.2)
     seen = dependence(net, torch.randn(2, 8, 8, generator=generator, dtype=F64)) > 0
     expected = torch.zeros(64, 64, dtype=torch.bool)
-    for (r, c), found in reached(8, 3, 5, layers).items():
+    for (r, c), found in reached(8, 8, 3, 5, layers).items():
         for a, b in found:
             expected[8 * r + c, 8 * a + b] = True
     assert torch.equal(seen, expected)
@@ -348,12 +348,13 @@ def rounds(contexts):
 
 @pytest.mark.equation("eq-autoregressive-rounds")
 def test_rounds_by_drawing_all_that_can_be_drawn():
-    for N, size, first, layers in ((8, 3, 5, 1), (8, 3, 5, 4), (7, 5, 3, 2), (9, 3, 3, 2), (6, 1, 3, 3)):
-        seen = reached(N, size, first, layers)
+    for H, W, size, first, layers in ((8, 8, 3, 5, 1), (4, 7, 3, 5, 2), (7, 5, 5, 3, 2), (9, 4, 3, 3, 2), (3, 6, 1, 3, 3)):
+        seen = reached(H, W, size, first, layers)
         level = {}
-        for place in places(N, N):
-            level[place] = 1 + max([level[other] for other in seen[place]], default=0)
-        assert rounds(seen) == max(level.values()) == N + (N - 1) * (first // 2 + 1)
+        for r, c in places(H, W):
+            level[r, c] = 1 + max([level[other] for other in seen[r, c]], default=0)
+            assert level[r, c] == c + 1 + r * (first // 2 + 1)
+        assert rounds(seen) == max(level.values()) == W + (H - 1) * (first // 2 + 1)
     for H, W in SIZES:
         assert rounds({(r, c): context(r, c, H, W) for r, c in places(H, W)}) == H * W
         assert rounds({(r, c): rectangle(r, c, H, W) for r, c in places(H, W)}) == H + W - 1

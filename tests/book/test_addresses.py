@@ -54,7 +54,7 @@ def test_a_stored_output_that_fetches_is_named(tmp_path):
     cell = {"cell_type": "code", "source": "", "metadata": {}, "execution_count": 1, "outputs": [
         {"output_type": "display_data", "metadata": {}, "data": {"text/html": '<script src="https://example.org/a.js">'}}]}
     (tmp_path / "notebooks").mkdir()
-    (tmp_path / "notebooks" / "a.ipynb").write_text(json.dumps({"cells": [cell]}))
+    (tmp_path / "notebooks" / "a.ipynb").write_text(json.dumps({"cells": [cell]}), "utf-8")
     assert "its output loads from outside" in addresses.problems(tmp_path)[0]
 
 
@@ -71,6 +71,6 @@ def test_other_paths_are_free(path):
 
 def test_a_citation_of_nothing_is_named(tmp_path):
     (tmp_path / "book").mkdir()
-    (tmp_path / "book" / "references.bib").write_text("@article{kingma2014,\n  title={A}\n}\n")
-    (tmp_path / "book" / "a.md").write_text("See {cite:t}`kingma2014,ghost2020`.\n")
+    (tmp_path / "book" / "references.bib").write_text("@article{kingma2014,\n  title={A}\n}\n", "utf-8")
+    (tmp_path / "book" / "a.md").write_text("See {cite:t}`kingma2014,ghost2020`.\n", "utf-8")
     assert addresses.unknown_citations(tmp_path) == ["book/a.md, line 1: cites ghost2020, which references.bib does not have"]

@@ -143,7 +143,7 @@ def test_the_first_page_counts_and_leads_to_the_lists(site):
 def test_a_mark_follows_its_test_when_only_the_test_changes(site):
     """And no page of another chapter is read again."""
     test = site / "tests" / "test_gap.py"
-    test.write_text("# one line more\n" + test.read_text())
+    test.write_text("# one line more\n" + test.read_text("utf-8"), "utf-8")
     status, log = build(site)
     assert status == 0
     for name in ("vae", "equations/vae"):

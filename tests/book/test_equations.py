@@ -141,7 +141,7 @@ def test_the_command_lists_what_is_asked_for(book, capsys):
 
 
 def test_confirming_does_not_hide_that_a_check_is_missing(book, capsys):
-    (book / "book" / "vae.md").write_text((book / "book" / "vae.md").read_text() + "\n$$ a = b $$ (eq-vae-new)\n")
+    (book / "book" / "vae.md").write_text((book / "book" / "vae.md").read_text("utf-8") + "\n$$ a = b $$ (eq-vae-new)\n", "utf-8")
     assert equations.main(["confirm", "eq-vae-new"], book) == 0
     assert "but: eq-vae-new: no test checks it" in capsys.readouterr().err
 
@@ -159,5 +159,5 @@ def test_a_mark_in_a_string_is_none(book):
         TEXT = """
         x = 1  # eq-vae-gap
         """
-    '''))
+    '''), "utf-8")
     assert len(equations.scan(book).code_of("eq-vae-gap")) == 1

@@ -45,6 +45,13 @@ def test_the_line_by_quadrature(line, a, x, log_p, score, mean, variance):
         assert got == pytest.approx(known, abs=1e-6)
 
 
+def test_a_batch_of_any_shape_has_an_alpha_bar_each(plane, generator):
+    x, a = torch.randn(2, 3, 2, dtype=F64, generator=generator), torch.rand(2, 3, dtype=F64, generator=generator)
+    for f in (plane.log_prob, plane.score, plane.denoise):
+        alone = torch.stack([f(x[i, j], a[i, j]) for i in range(2) for j in range(3)])
+        torch.testing.assert_close(f(x, a).flatten(0, 1), alone, rtol=0, atol=1e-12)
+
+
 @pytest.mark.equation("eq-diffusion-mixture")
 def test_the_plane_is_a_mixture_with_its_gradient(plane):
     x = torch.randn(6, 2, dtype=F64, generator=torch.Generator().manual_seed(1))

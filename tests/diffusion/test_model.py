@@ -89,6 +89,37 @@ def test_simple_loss_is_the_mean_over_times(kind, schedule, generator):
     assert losses.mean().item() == pytest.approx(expected.item(), abs=6 * losses.std().item() / 20_000**0.5)
 
 
+class Flattened(nn.Module):
+    """A network for vectors, on examples of another shape."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x, t, y=None):
+        return self.net(x.flatten(1), t, y).reshape(x.shape)
+
+
+@pytest.mark.parametrize("levels", [None, 5])
+def test_the_shape_of_an_example_changes_no_number(schedule, levels):
+    net = TimeMLP(6, hidden=8, layers=1).to(F64)
+    flat = Diffusion(net, schedule, (6,), levels=levels)
+    shaped = Diffusion(Flattened(net), schedule, (2, 3), levels=levels)
+    x = torch.randint(5, (4, 6), generator=torch.Generator().manual_seed(1)).to(F64) / 2 - 1
+    calls = {
+        "loss": lambda model, x, g: model.loss(x, generator=g),
+        "elbo": lambda model, x, g: model.elbo(x, 2, g),
+        "elbo_terms": lambda model, x, g: model.elbo_terms(x, g),
+        "mse": lambda model, x, g: model.mse(x, g),
+        "score": lambda model, x, g: model.score(x, torch.tensor([1, 3, 4, 7])).flatten(1),
+        "sample": lambda model, x, g: model.sample((2, 2), g, steps=3).flatten(2),
+    }
+    for name, call in calls.items():
+        one = call(flat, x, torch.Generator().manual_seed(2))
+        other = call(shaped, x.reshape(4, 2, 3), torch.Generator().manual_seed(2))
+        torch.testing.assert_close(other, one, rtol=0, atol=1e-12, msg=lambda m, name=name: f"{name}: {m}")
+
+
 def test_times_are_spread_over_the_batch(schedule, generator):
     """14 examples and 7 times: each time twice, whatever is drawn."""
     class Spy(nn.Module):

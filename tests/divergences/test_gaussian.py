@@ -83,6 +83,9 @@ one, eye = torch.tensor(1.0), torch.eye(2)
 CASES = {
     "Sigma must have shape (..., 2, 2), got (2,)": lambda: dv.wasserstein2_gaussians(one.expand(2), one.expand(2), one.expand(2), eye),
     "S must be symmetric and positive semi-definite": lambda: dv.wasserstein2_gaussians(one.expand(2), eye, one.expand(2), -eye),
+    "S must be symmetric and positive": lambda: dv.wasserstein2_gaussians(  # -0.1 is much in one matrix, little beside the other
+        one.expand(2, 2), eye.expand(2, 2, 2), one.expand(2, 2), torch.stack([torch.diag(torch.tensor([1.0, -0.1])), 1e4 * eye])
+    ),
     "m must have shape (..., 2), got (3,)": lambda: dv.wasserstein2_gaussians(one.expand(2), eye, one.expand(3), eye),
     "s must be positive and finite, got 0.0": lambda: dv.wasserstein1_normals(one, one, one, 0 * one),
     "mu must be a floating-point tensor": lambda: dv.wasserstein1_normals(1.0, one, one, one),

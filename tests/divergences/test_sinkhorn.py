@@ -88,6 +88,30 @@ def test_each_of_a_batch_equals_itself_alone(generator):
     torch.testing.assert_close(together.transport, alone, rtol=0, atol=1e-9)
 
 
+def test_a_batch_may_share_what_is_the_same(generator):
+    C, a, b = cloud(generator)
+    others = torch.stack([a, weights(6, generator)]), torch.stack([b, weights(8, generator)])
+    for laws in ((others[0], b), (a, others[1])):
+        alone = [dv.sinkhorn(C, laws[0].expand(2, -1)[i], laws[1].expand(2, -1)[i], 0.6, 1e-12).transport for i in range(2)]
+        torch.testing.assert_close(dv.sinkhorn(C, *laws, 0.6, 1e-12).transport, torch.stack(alone), rtol=0, atol=1e-9)
+
+
+def test_debiased_value_of_a_batch_is_that_of_each_alone(generator):
+    x, y = torch.randn(3, 4, 2, generator=generator, dtype=F64), torch.randn(3, 5, 2, generator=generator, dtype=F64) + 0.4
+    together = dv.sinkhorn_divergence(x, y, 0.6, tolerance=1e-12)
+    alone = torch.stack([dv.sinkhorn_divergence(*pair, 0.6, tolerance=1e-12) for pair in zip(x, y, strict=True)])
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-9)
+
+
+def test_the_tolerance_is_of_the_sum_over_the_points(generator):
+    """Small weights converge slowly, so that the step after the last check changes little; a mean over 40 would let 0.04 pass."""
+    C, a, b = cloud(generator, 40, 50)
+    found = dv.sinkhorn(C, a, b, 0.02, 1e-3)
+    plan = a[:, None] * b * ((found.f[:, None] + found.g - C) / 0.02).exp()
+    assert 2e-4 < (plan.sum(1) - a).abs().sum() <= 1e-3
+    torch.testing.assert_close(plan.sum(0), b, rtol=0, atol=1e-12)
+
+
 def test_zero_weights_count_for_nothing(generator):
     C, a, b = cloud(generator)
     a0, b0 = torch.zeros(9, dtype=F64), torch.zeros(10, dtype=F64)

@@ -31,6 +31,13 @@ def test_area_equals_scipys(line):
     assert dv.wasserstein_1d(x, y).item() == pytest.approx(wasserstein_distance(x, y), abs=1e-12)
 
 
+@pytest.mark.parametrize("p", [1.0, 2.0])
+def test_half_precision_is_sorted_along_the_same_axis(p):
+    x, y = torch.tensor([[3.0, -1.5, 0.5], [2.0, 7.0, -4.0]]), torch.tensor([[0.25, 5.0, 1.0], [1.5, 0.5, -2.0]])
+    found = dv.wasserstein_1d(x.bfloat16(), y.bfloat16(), p=p)
+    torch.testing.assert_close(found.float(), dv.wasserstein_1d(x, y, p=p), rtol=2**-6, atol=0)
+
+
 @pytest.mark.equation("eq-divergences-quantile", "eq-divergences-cdf")
 @pytest.mark.parametrize("p", [1.0, 1.7, 2.0, 3.0])
 def test_line_equals_the_linear_programme(line, p):

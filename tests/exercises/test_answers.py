@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gmlib.exercises import CheckFailed, catalogue, check, checker, exercise, numbers
+from gmlib.exercises import CheckFailed, catalogue, check, checker, exercise, numbers, stub
 from gmlib.exercises.checker import _tensors
 from tests.exercises.chapters import AS_WRITTEN, EXERCISES, RIGHT
 
@@ -105,7 +105,7 @@ def test_whole_numbers_come_as_int64_and_others_as_float64():
     assert {kind for name in kinds if name.startswith("vae-") for kind in kinds[name].values()} == {torch.float64}
 
 
-@pytest.mark.parametrize("module", [catalogue, checker, exercise])
+@pytest.mark.parametrize("module", [catalogue, checker, exercise, stub])
 def test_the_examples_run(module):
     result = doctest.testmod(module)
     assert result.attempted and not result.failed

@@ -50,6 +50,17 @@ def stub(mu, sigma):
     raise NotImplementedError()
 
 
+def below_the_stub(mu, sigma):
+    """The divergence."""
+    raise NotImplementedError()
+    return right(mu, sigma)
+
+
+def above_the_stub(mu, sigma):
+    kl = right(mu, sigma)  # noqa: F841
+    raise NotImplementedError()
+
+
 def endless(mu, sigma):
     return endless(mu, sigma)
 
@@ -66,6 +77,7 @@ def endless_list(mu, sigma):
 
 ACCIDENTS = {
     "There is no answer here yet.|这里还没有作答。": [stub, None, ...],
+    "delete that line|请删去这一行": [below_the_stub, above_the_stub],
     "It returns None|它返回 None": [lambda mu, sigma: None, lambda mu, sigma: print(end="")],
     "Give the function itself|请传入函数本身": [3.0, torch.zeros(1), "vae-gaussian-kl", [stub]],
     "It returns something else than numbers|它返回的不是数": [

@@ -34,7 +34,7 @@ def places(text):
 
 def changed(values, *at):
     """The same numbers, wrong at the places `at` (from 1) in a way that is no known mistake."""
-    return [v + 0.3217 * (1 + abs(v)) if i in at else v for i, v in enumerate(values, 1)]
+    return [v + 0.3096 * (1 + abs(v)) if i in at else v for i, v in enumerate(values, 1)]
 
 
 def leaks(name, text, at, student):

@@ -41,7 +41,7 @@ def test_a_notebook_gets_one_text_that_imports_nothing(name):
 
 def test_a_module_without_the_kit_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("gmlib.explore.figure.HERE", tmp_path)
-    (tmp_path / "lone.js").write_text("export default {};")
+    (tmp_path / "lone.js").write_text("export default {};", "utf-8")
     with pytest.raises(ValueError, match="lone.js must import kit.js once"):
         module("lone")
 

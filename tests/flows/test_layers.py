@@ -178,6 +178,9 @@ def test_glow_is_invertible_and_its_determinant_right(generator):
     torch.testing.assert_close(log_det, torch.linalg.slogdet(jacobian(layer, x))[1], rtol=0, atol=1e-9)
     torch.testing.assert_close(layer.inverse(z)[0], x, rtol=0, atol=1e-9)
     torch.testing.assert_close(layer.inverse(z)[1], -log_det, rtol=0, atol=1e-9)
+    for f, at in ((layer, x), (layer.inverse, z)):
+        for value, alone in zip(f(at.reshape(3, 1, 32)), f(at), strict=True):
+            torch.testing.assert_close(value.squeeze(1), alone, rtol=0, atol=1e-12)
 
 
 def test_squeeze_permutes_blocks():

@@ -61,6 +61,11 @@ def test_bridge_is_what_a_straight_generator_leaves(generator):
     assert abs(flows.bridge_mass(0.488625, 1.0, 10.0) - 0.0794531) < 1e-7
 
 
+def test_slope_limited_flow_starts_odd():
+    layer, x = flows.SlopeLimited(L=6.0, reach=2.5, steps=17).double(), torch.tensor([[0.0], [0.3], [1.9]], dtype=F64)
+    torch.testing.assert_close(layer(-x)[0], -layer(x)[0], rtol=0, atol=1e-7)  # the weights are rounded to float32
+
+
 @pytest.mark.equation("eq-flows-slope-limited")
 def test_slope_limited_flow(generator):
     layer = flows.SlopeLimited(L=6.0).double()

@@ -24,6 +24,13 @@ CASES = {
 }
 
 
+@pytest.mark.parametrize("message", CASES)
+def test_bad_input_is_named(message):
+    with pytest.raises(ValueError) as error:
+        CASES[message]()
+    assert message in str(error.value)
+
+
 def assignment(x, y):
     C = np.linalg.norm(np.asarray(x)[:, None] - np.asarray(y)[None], axis=-1)
     return C[linear_sum_assignment(C)].mean()

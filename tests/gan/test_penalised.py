@@ -23,6 +23,13 @@ CASES = {
 }
 
 
+@pytest.mark.parametrize("message", CASES)
+def test_bad_input_is_named(message):
+    with pytest.raises(ValueError) as error:
+        CASES[message]()
+    assert message in str(error.value)
+
+
 def g(s, d, lam):
     return s * d - lam * (abs(s) - 1) ** 2
 

@@ -31,6 +31,13 @@ CASES = {
 }
 
 
+@pytest.mark.parametrize("message", CASES)
+def test_bad_input_is_named(message):
+    with pytest.raises(ValueError) as error:
+        CASES[message]()
+    assert message in str(error.value)
+
+
 def smooth(x):
     """A critic that is steep in different ways at different places."""
     flat = x.flatten(1)

@@ -1,5 +1,7 @@
 """Spectral normalisation against singular values, and what the power method is said to do."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -103,6 +105,12 @@ def test_every_map_gets_the_gain_and_the_whole_its_product(generator, net):
     x = 3 * torch.randn(4, 500, 3, generator=generator)
     slopes = gan.gradient_norms(gan.Discriminator(net.eval()), x)
     assert slopes.max() <= gain**3 + 1e-4 and slopes.max() > 0.05
+
+
+def test_a_net_that_is_not_training_can_be_copied():
+    """Vectors that kept the graph of their decomposition could not."""
+    f, x = gan.spectral_normalise(mlp(3, 8, 1).eval(), 1.4), torch.ones(2, 3)
+    assert torch.equal(copy.deepcopy(f)(x), f(x))
 
 
 def test_copies_are_normalised_each_by_itself(generator):

@@ -101,7 +101,7 @@ def run_and_die(path, step, where):
         else:
             size = path.stat().st_size
             limit = where if isinstance(where, int) else int(where * size)
-            checkpoint.open = lambda *a: DyingFile(open(*a), limit)
+            checkpoint.open = lambda path, mode: DyingFile(open(path, "xb"), limit)
 
     run(path, before_save=die)
 

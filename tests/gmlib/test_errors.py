@@ -209,6 +209,7 @@ UNCHECKED = {
         flows.coupling.SplineCoupling.moved_back flows.images.ChannelCoupling.inverse flows.images.Glow.inverse
         flows.images.Squeeze.inverse flows.linear.ActNorm.inverse flows.linear.LULinear.inverse flows.linear.PixelCDF.inverse
         flows.linear.UnitTriangular.inverse flows.topology.SlopeLimited.inverse ode.exact_divergence ode.hutchinson""",
+    "another type, whatever the values": "core.as_float64",
     "draws what it is given": """
         plot.density plot.ellipse explore.gap.Gap.draw explore.boundary.Boundary.draw explore.shift.Shift.draw
         explore.bend.Bend.draw explore.duel.Duel.draw explore.fade.Fade.draw explore.reach.Reach.draw""",
@@ -245,6 +246,13 @@ def tables():
             spec.loader.exec_module(module := importlib.util.module_from_spec(spec))
             for table in (vars(module).get(name, {}) for name in ("BAD", "CASES")):
                 yield {message: call for message, call in table.items() if is_call(call)}
+
+
+def test_each_table_is_read_by_a_test_of_its_file():
+    for path in TESTS.glob("*/**/test_*.py"):
+        text = path.read_text("utf-8")
+        for name in re.findall(r"(?m)^(BAD|CASES) = \{", text):
+            assert re.search(rf"parametrize\(.*\b{name}\b", text), f"{path}: nothing compares the messages of {name}"
 
 
 def is_call(f):

@@ -102,6 +102,25 @@ def test_bad_resume(message, resume):
         run(resume=resume)
 
 
+def hungry(model, x, generator):
+    assert len(x) >= 2, "the work had begun"
+    return noiseless(model, x, generator)
+
+
+hungry.least = 2
+
+
+def test_a_batch_too_small_for_the_loss_is_said_before_the_first_step():
+    """Of 23 examples, batches of 2 or 11 leave one; batches of 5 leave three, or one where 7 of an epoch are done."""
+    for batch_size in (1, 2, 11, 22):
+        with pytest.raises(ValueError, match=f"batch_size must leave each batch 2 examples .* got {batch_size}: of 23"):
+            run(loss=hungry, batch_size=batch_size)
+    assert len(run(loss=hungry, batch_size=5)[1]) == len(run(loss=hungry, batch_size=23)[1]) * 5
+    half_done = run(loss=hungry, batch_size=7)[1][0]
+    with pytest.raises(ValueError, match="got 5: of 16 examples the last batch holds 1"):
+        run(loss=hungry, batch_size=5, resume=half_done)
+
+
 def test_progress_bar(monkeypatch):
     """It counts epochs from where the run stands, and shows only on long work."""
     seen = []
@@ -195,6 +214,13 @@ def test_bad_accelerator(accelerate):
         run(accelerator=True)
     with pytest.raises(ValueError, match="accelerator must not accumulate gradients, and does so over 4 steps"):
         run(accelerator=accelerate.Accelerator(cpu=True, gradient_accumulation_steps=4))
+
+
+def test_each_process_needs_its_examples(accelerate):
+    """Three examples are enough for one process and not for two."""
+    gmlib.train._check_batches(5, 2, (23,), processes=1)
+    with pytest.raises(ValueError, match="each process as many"):
+        gmlib.train._check_batches(5, 2, (23,), processes=2)
 
 
 def test_without_accelerate(monkeypatch):

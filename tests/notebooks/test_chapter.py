@@ -72,7 +72,7 @@ def test_each(name):
     assert name == "vae-a"
 def test_of_all():
     assert False
-""")
+""", "utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--chapter", "vae", "."]
     done = subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
     assert "1 passed, 2 deselected" in done.stdout, done.stdout

@@ -27,6 +27,16 @@ IMAGE = new_output("display_data", {"image/png": "aGVsbG8=", "text/plain": "<Fig
 WIDGET = "from gmlib.explore import Gap\nGap()"
 GAP = "Gap(decoder='line', mu=0.0, sigma=1.0)"
 PLOT = "import matplotlib.pyplot as plt\nplt.plot([1, 2]);"
+CHANGING = """
+from IPython.display import clear_output, display
+print(1)
+clear_output()
+print(2)
+clear_output(wait=True)
+shown = display("a", display_id=True)
+shown.update("b")
+"""
+ELSEWHERE = f"{CHANGING}\nget_ipython().display_pub.publish({{'text/plain': 'c'}}, transient={{'display_id': 'x'}}, update=True)"
 IGNORE = ["nbval-ignore-output"]
 
 # name: (source, stored outputs, tags)
@@ -38,6 +48,7 @@ GOOD = {
     "raises": ("1 / 0", [new_output("error", ename="ZeroDivisionError", evalue="division by zero")], ["raises-exception"]),
     "progress": ("from tqdm.auto import tqdm\nfor _ in tqdm(range(3)): pass", [], []),
     "semicolon": ("x = 6 * 7\nx;", [], []),
+    "changing": (CHANGING, [new_output("display_data", {"text/plain": "'b'"})], []),
     "library": ("import gmlib\ngmlib.__name__", [value("'gmlib'")], []),
     "widget": (WIDGET, [new_output("execute_result", {"image/png": "aGVsbG8=", "text/plain": GAP}, execution_count=1)], []),
 }
@@ -63,6 +74,8 @@ BAD = {
     "skipped": ("x = 1", [], ["nbval-skip"], "0 of 1 code cells executed"),
     "stored-progress": ("x = 1", [new_output("display_data", {"text/plain": "epochs: 100%"})], IGNORE, "shows nothing"),
     "never-imported": ("tqdm, functools", [], [], "caused an exception"),
+    "cleared-stored": (CHANGING, [stdout("2\n"), new_output("display_data", {"text/plain": "'b'"})], [], "outputs differ"),
+    "changed-elsewhere": (ELSEWHERE, [new_output("display_data", {"text/plain": "'b'"})], IGNORE, "what an earlier cell shows"),
     "shell": ("!false", [], [], "shell command"),
     "pip": ("%pip install -q nothing", [], [], "shell command"),
 }

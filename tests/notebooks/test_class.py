@@ -18,7 +18,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_output
 from traitlets.config import Config
 
-from tools import grade, grade_by_hand, grade_mend, grade_table
+from tools import grade, grade_by_hand, grade_mend, grade_run, grade_table
 from tools.assignments import STUB, TEXT_STUB, students_version
 from tools.common import EXERCISES, ROOT
 from tools.grade_execute import DEAF as STUBBORN
@@ -49,6 +49,10 @@ LIBRARY = {  # the last one warns, on stderr, that it copies a tensor
 }  # fmt: skip
 
 DEAF = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"  # a kernel that nobody can interrupt
+AROUND = (
+    "import glob, subprocess, sys\nprint('around:', sorted(glob.glob('../../*')))\n"
+    "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True, env={})"
+)
 WRONG = {
     KL: "def gaussian_kl(mu, sigma):\n    return (mu**2 + sigma**2 - 1 - 2 * sigma.log()).sum(-1)",
     DRAW: "def reparameterise(mu, log_var, eps):\n    return mu + log_var.exp() * eps",
@@ -126,6 +130,20 @@ def below(nb, stub):
     return nb
 
 
+def above(nb, stub):
+    """The answer in a cell of its own above the stub, which was left as it was and comes after it."""
+    at = find(nb, KL)
+    nb.cells[at].source = stub.cells[at].source
+    nb.cells.insert(at, new_code_cell(RIGHT[KL]))
+    return nb
+
+
+def with_a_look_around(nb):
+    """A last cell that lists what lies around the notebook, and leaves a process running."""
+    nb.cells.append(new_code_cell(AROUND))
+    return nb
+
+
 def in_the_check(nb, stub):
     """The answer written into the locked cell of the check, which nbgrader restores."""
     check = nb.cells[find(nb, f"{KL}-check")]
@@ -145,8 +163,10 @@ def notebooks_of(stub, right):
         "dora": (answered(good, WRONG), (0, 0, 0), ["no half", "variance for standard deviation", "mean of the logarithms"]),
         "emil-syntax": (answered(good, kl("    return (mu")), (0, 2, 3), ["! vae-gaussian-kl", "SyntaxError"]),
         "fay-endless": (answered(good, kl("    while True: pass"), exits), (0, 2, 3), ["! vae-gaussian-kl: it did not stop in time"]),
-        "gus-stubborn": (answered(good, kl(f"    {DEAF.strip().replace(chr(10), '; ')}\n    while True: pass")), (0, 2, 3),
-                         ["! vae-gaussian-kl", "even when interrupted"]),
+        "gus-stubborn": (with_a_look_around(answered(good, kl(f"    {DEAF.strip().replace(chr(10), '; ')}\n    while True: pass"))),
+                         (0, 2, 3), ["even when interrupted", "! vae-gaussian-kl: read this code, it uses signal",
+                                     "it uses glob, subprocess, sys", "! points are missing, and there are cells of the student's own",
+                                     "! processes that outlived the grading were ended: 1"]),
         "hana-killed": (answered(good, kl("    import os\n    os._exit(1)")), (0, 2, 3), ["! vae-gaussian-kl", "the kernel died"]),
         "ivan-prints": (answered(good, kl("    while True: print('x' * 1000)")), (0, 2, 3), ["! vae-gaussian-kl: it did not stop"]),
         "jin-hog": (answered(good, kl("    return torch.ones(10**12)")), (0, 2, 3), ["! vae-gaussian-kl: It raises RuntimeError"]),
@@ -157,6 +177,7 @@ def notebooks_of(stub, right):
         "olga-twice": (twice(copy.deepcopy(good), stub), (2, 2, 3), ["2 times"]),
         "pia-in-check": (in_the_check(copy.deepcopy(good), stub), (2, 2, 3), ["the locked cell was changed"]),
         "xena-below": (below(copy.deepcopy(good), stub), (2, 2, 3), ["is moved after it"]),
+        "yara-above": (above(copy.deepcopy(good), stub), (2, 2, 3), ["the answer stood in another cell"]),
         "quin-cheats": (answered(good, kl("    return mu"), {DRAW: RIGHT[DRAW] + "\ndef check(*_): print('right')"}), (0, 2, 3), []),
         "rosa-solution-gone": (without(copy.deepcopy(good), KL, TEXT), (0, 2, 3), ["! vae-gaussian-kl: no cell with an answer"]),
     }  # fmt: skip
@@ -206,7 +227,7 @@ def test_mending_gives_each_the_points_of_the_answers(student):
     assert points(nb) == expected
 
 
-@pytest.mark.parametrize("student", ["lena-deleted", "nils-moved", "olga-twice", "pia-in-check", "xena-below"])
+@pytest.mark.parametrize("student", ["lena-deleted", "nils-moved", "olga-twice", "pia-in-check", "xena-below", "yara-above"])
 def test_without_mending_right_answers_would_lose_points(student):
     nb, expected, _ = CLASS[student]
     assert points(copy.deepcopy(nb)) != expected
@@ -286,7 +307,7 @@ def test_a_zero_that_may_be_none_wants_a_look():
 
 def test_an_answer_cannot_read_the_instructors_variables(monkeypatch):
     monkeypatch.setenv("SOME_API_KEY", "secret")
-    environment = grade.environment()
+    environment = grade_run.environment()
     assert "secret" not in environment.values() and {"HOME", "PATH", "OMP_NUM_THREADS"} <= environment.keys()
 
 
@@ -326,7 +347,7 @@ def graded(tmp_path_factory):
     course = tmp_path_factory.mktemp("course")
     (course / "source/vae").mkdir(parents=True)
     shutil.copy(ROOT / "tools/grade_config.py", course / "nbgrader_config.py")
-    with (course / "nbgrader_config.py").open("a") as config:
+    with (course / "nbgrader_config.py").open("a", encoding="utf-8") as config:
         config.write("c.ExecuteAll.check_timeout = 3\n")
     nbformat.write(source(), course / "source/vae/vae.ipynb")
     made = run("nbgrader", "generate_assignment", "vae", folder=course)
@@ -350,6 +371,8 @@ def test_each_of_the_class_gets_the_grade_that_it_should(graded):
     for student, entry in class_.items():
         assert [w for w in entry[-1] if w not in parts[student]] == [], parts[student]
     assert "go back (!): fay-endless, gus-stubborn, sami-half, vera-pdf." in done.stdout
+    shown = (course / "autograded/gus-stubborn/vae/vae.ipynb").read_text(encoding="utf-8")
+    assert "around: ['../../gus-stubborn']" in shown  # no other student's folder
     assert differences(course, expected | {"dora": (2, 0, 0)}) == {"dora"}  # a planted wrong grade
     assert differences(course, expected | {"nobody": (0, 0, 0)}) == {"nobody"}
 
@@ -358,7 +381,7 @@ def test_each_of_the_class_gets_the_grade_that_it_should(graded):
 def test_nothing_handed_in_is_changed_and_nothing_is_run_twice(graded):
     course, _ = graded
     for student in NBGRADED:
-        assert (course / "submitted" / student / "vae/vae.ipynb").read_text() == nbformat.writes(CLASS[student][0])
+        assert (course / "submitted" / student / "vae/vae.ipynb").read_text("utf-8") == nbformat.writes(CLASS[student][0])
     again = run("tools.grade", str(course), "vae", "dora", "tess-renamed", folder=ROOT)
     assert "…" not in again.stdout and "dora" in again.stdout
 
@@ -368,9 +391,9 @@ def test_nothing_handed_in_is_changed_and_nothing_is_run_twice(graded):
 def test_points_by_hand_are_kept_within_what_the_cell_has(graded, capsys):
     course, _ = graded
     record = course / "grading/vae/fay-endless.json"  # as if her answer had not been found either
-    record.write_text(record.read_text().replace('"notes": [', f'"notes": ["! {KL}: no cell with an answer"'))
+    record.write_text(record.read_text("utf-8").replace('"notes": [', f'"notes": ["! {KL}: no cell with an answer"'), "utf-8")
     assert "fay-endless" in grade_table.table(course, "vae")
-    grade_by_hand.give(course, "vae", "fay-endless", f"{KL}-check", "1", "Nearly · 差一点")
+    grade_by_hand.give(course, "vae", "fay-endless", KL, "1", "Nearly · 差一点")  # as the table names it
     assert "1 of 2" in capsys.readouterr().out
     assert "fay-endless" not in grade_table.table(course, "vae")  # somebody has looked
     for call in ((f"{KL}-check", "3"), (f"{KL}-check", "-1"), (f"{KL}-check", "five"), ("no-such-cell", "1")):
@@ -395,3 +418,16 @@ def test_feedback_shows_what_the_check_said_in_both_languages(graded):
     assert made.returncode == 0, made.stderr
     page = (course / "feedback/dora/vae/vae.html").read_text(encoding="utf-8")
     assert "the factor one half is missing" in page and "漏了系数二分之一" in page and "checker.py" not in page
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # nbgrader's own, about its database
+def test_the_report_tells_of_a_newer_file_and_of_who_was_not_graded(graded, capsys):
+    course, _ = graded
+    assert "dora" not in grade_table.table(course, "vae")
+    file = course / "submitted/dora/vae/vae.ipynb"
+    file.write_text(file.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    (course / "submitted/zoe/vae").mkdir(parents=True)
+    assert {"dora", "zoe"} <= set(grade_table.table(course, "vae"))
+    told = capsys.readouterr().out
+    assert "! what is in submitted now was not graded yet" in told and "! zoe: not graded yet" in told

@@ -64,9 +64,9 @@ def test_both_notebooks_start_alike_and_keep_the_rules(begun, name):
 
 
 def test_a_second_notebook_leaves_the_rest_alone(begun):
-    (begun / "book/gan.md").write_text("written since")
+    (begun / "book/gan.md").write_text("written since", "utf-8")
     new_chapter.main(["gan", "Wasserstein distance · Wasserstein 距离", "wasserstein"], begun)
-    assert (begun / "book/gan.md").read_text() == "written since"
+    assert (begun / "book/gan.md").read_text("utf-8") == "written since"
     assert (begun / "notebooks/gan/wasserstein.ipynb").exists()
 
 

@@ -142,6 +142,15 @@ def test_fit_equals_scikit_learn(data):
         torch.testing.assert_close(own.Sigma[c], torch.tensor(shrunk_covariance(S, 0.2)), **close)
 
 
+@pytest.mark.parametrize("unit", [1e-9, 1e9])
+def test_fit_does_not_depend_on_the_unit(data, unit):
+    x, y = data
+    fit, other = (fit_gaussian_discriminant(u * x, y, 3) for u in (1.0, unit))
+    torch.testing.assert_close(other.Sigma / unit**2, fit.Sigma, **close)
+    with pytest.raises(ValueError, match="too few directions"):
+        fit_gaussian_discriminant(unit * x[:, :1] * t(1.0, 3.0), y, 3)
+
+
 @pytest.mark.equation("eq-overview-logistic")
 def test_linear_logits(data):
     x, _ = data

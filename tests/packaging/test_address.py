@@ -39,7 +39,7 @@ def test_previous_address_is_the_present_one():
 
 
 def test_citation_follows():
-    text = (ROOT / "CITATION.cff").read_text()
+    text = (ROOT / "CITATION.cff").read_text("utf-8")
     assert f"\nversion: {HERE.version}\n" in text
     assert f'\nrepository-code: "{HERE.repository}"\n' in text
 
@@ -117,8 +117,8 @@ def test_a_new_address_is_written_everywhere(copy, monkeypatch):
     monkeypatch.setattr(address, "tracked", lambda root: [p for p in root.rglob("*") if p.is_file()])
     config = copy / "_config.yml"
     text = config.read_text(encoding="utf-8").replace(HERE.repository, GITHUB + "reader/book-2")
-    config.write_text(text.replace(HERE.site, "https://book.example.org/").replace("branch: main", "branch: trunk"))
-    (copy / "gmlib" / "__init__.py").write_text('__version__ = "2.0.1"\n')
+    config.write_text(text.replace(HERE.site, "https://book.example.org/").replace("branch: main", "branch: trunk"), "utf-8")
+    (copy / "gmlib" / "__init__.py").write_text('__version__ = "2.0.1"\n', "utf-8")
 
     changed = address.apply(copy)
     new = address.current(copy)

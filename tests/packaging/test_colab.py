@@ -152,7 +152,7 @@ def test_wheel_that_changes_what_is_there_is_found(tmp_path, needs, right):
 
 
 def test_versions_are_those_that_the_ranges_are_held_to():
-    pins = dict(line.split("==") for line in colab.VERSIONS.read_text().splitlines() if not line.startswith("#"))
+    pins = dict(line.split("==") for line in colab.VERSIONS.read_text("utf-8").splitlines() if not line.startswith("#"))
     assert {name: version for name, version in pins.items() if name in COLAB} == {
         name: version for name, version in COLAB.items() if name not in ("python", "torch", "torchvision")
     }

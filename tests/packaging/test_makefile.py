@@ -25,19 +25,19 @@ def machine(tmp_path):
     for name in ("Makefile", "requirements.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
     python = tmp_path / "python3.11"
-    python.write_text(PYTHON)
+    python.write_text(PYTHON, "utf-8")
     python.chmod(0o755)
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
 
     def make(flaw="", target=".venv/installed"):
         diary = tmp_path / "diary"
-        diary.write_text("")
+        diary.write_text("", "utf-8")
         names = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
         done = subprocess.run(
             ["make", f"PYTHON={python}", target],
             cwd=tmp_path, env=names | {"DIARY": str(diary), "FLAW": flaw}, capture_output=True, text=True,
         )  # fmt: skip
-        return done, sum(" install " in line for line in diary.read_text().splitlines())
+        return done, sum(" install " in line for line in diary.read_text("utf-8").splitlines())
 
     make.folder = tmp_path
     return make

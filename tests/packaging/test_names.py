@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 from tools.common import ROOT, tracked
 
 THIS = Path(__file__).resolve()
-PINS = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and not line.startswith("#")]
+PINS = [line for line in (ROOT / "requirements.txt").read_text("utf-8").splitlines() if line and not line.startswith("#")]
 
 # That name on the package index belongs to somebody else. A path, an option's value or a URL is not that name.
 INSTALLS = re.compile(

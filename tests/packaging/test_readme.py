@@ -6,7 +6,7 @@ import pytest
 
 from tools.common import ROOT
 
-TARGETS = set(re.findall(r"(?m)^([a-z]+):.*##", (ROOT / "Makefile").read_text()))
+TARGETS = set(re.findall(r"(?m)^([a-z]+):.*##", (ROOT / "Makefile").read_text("utf-8")))
 GUIDES = ["README.md", "CONTRIBUTING.md", "book/instructors.md"]
 
 
@@ -44,6 +44,6 @@ def test_planted_names_are_found(planted):
 
 
 def test_help_lists_every_target():
-    makefile = (ROOT / "Makefile").read_text()
+    makefile = (ROOT / "Makefile").read_text("utf-8")
     phony = set(re.search(r"(?m)^\.PHONY: (.+)$", makefile).group(1).split())
     assert phony == TARGETS

@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 import gmlib
 from tools.common import ROOT, notebooks, tracked
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 # Google's list of 19 August 2026, CPU runtime.
 COLAB = {
     "python": "3.13", "torch": "2.11.0", "torchvision": "0.26.0", "numpy": "2.1.3", "scipy": "1.16.3",

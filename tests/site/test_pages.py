@@ -42,6 +42,24 @@ def test_every_page_has_a_preview_and_a_canonical_address(book, config):
         assert len(properties["og:description"]) > 20, page
 
 
+def test_no_address_in_a_page_stands_twice(book):
+    for page in book.pages:
+        ids = re.findall(r'<[a-z][^<>]*\sid="([^"]+)"', (book.root / page).read_text("utf-8"))
+        assert len(ids) > 5 and {name for name in ids if ids.count(name) > 1} == set(), page
+
+
+def test_notebooks_are_saved_and_not_shown(book):
+    """The page's own by the button, the students' version by the text: static hosts serve both as JSON."""
+    own = students = 0
+    for page in book.pages:
+        for tag in re.findall(r'<a [^<>]*href="[^":]*\.ipynb"[^<>]*>', (book.root / page).read_text("utf-8")):
+            link = BeautifulSoup(tag, "html.parser").a
+            assert "download" in link.attrs and "target" not in link.attrs, (page, tag)
+            assert (book.root / page).parent.joinpath(link["href"]).is_file(), (page, tag)
+            own, students = own + ("_sources/" in link["href"]), students + ("assignments/" in link["href"])
+    assert own > 10 and students > 10
+
+
 def test_preview_has_the_opening_in_both_languages(sample):
     description = soup(sample, "book/blocks.html").select_one("meta[name=description]")["content"]
     assert description.startswith("A latent variable model explains data x through an unobserved z with prior p(z).")

@@ -7,6 +7,7 @@ import torch
 from torch.distributions import Bernoulli, MultivariateNormal, Normal
 
 from gmlib import vae
+from gmlib.train import train
 from tests.vae.beta_models import F64, SIGMAS, assert_mean, close, exact_parts, exactly, make
 
 
@@ -64,6 +65,13 @@ def test_equal_weights_give_the_weighted_divergence(small, generator, beta):
     exact = (reconstruction + beta * sum(terms)).detach()
     assert_mean(torch.stack(draws), exact)
     assert_mean(torch.stack(plain), exact)
+
+
+def test_only_the_total_correlation_is_weighted_by_default(small):
+    model, x = small
+    loss, terms = vae.beta_tcvae_loss(3.4, 8)(model, x, torch.Generator().manual_seed(4))
+    expected = terms["reconstruction"] + terms["mi"] + 3.4 * terms["tc"] + terms["dwkl"]
+    torch.testing.assert_close(loss, expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.equation("eq-vae-tcvae-loss", "eq-vae-stratified")
@@ -156,6 +164,17 @@ def test_bad_data_for_a_model(small):
         assert message in str(caught.value)
     with pytest.raises(ValueError, match="batch_size must be from 2 to num_examples = 8, got 1"):
         vae.beta_tcvae_loss(2.0, 8)(model, x[:1])
+
+
+@pytest.mark.parametrize("wrapped", [vae.compiled, lambda loss: loss], ids=["compiled", "plain"])
+def test_a_last_batch_of_one_is_said_before_the_work_begins(small, wrapped, monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda loss: loss)
+    model, x = small
+    before = [p.clone() for p in model.parameters()]
+    sgd = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(ValueError, match="got 7: of 8 examples the last batch holds 1"):
+        next(train(model, wrapped(vae.beta_tcvae_loss(2.0, 8)), x, epochs=1, batch_size=7, optimizer=sgd))
+    assert all(map(torch.equal, before, model.parameters()))
 
 
 @pytest.mark.gpu

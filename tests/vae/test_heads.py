@@ -79,6 +79,17 @@ def test_compiled_losses_are_the_same(model, loss, monkeypatch):
         assert torch.equal(source.get_state(), again.get_state())
 
 
+@pytest.mark.parametrize("bound", [vae.VAE.elbo, vae.VAE.sampled_elbo, lambda *a: vae.VAE.estimate_log_prob(*a, 3)])
+def test_an_overflowing_encoder_is_said(model, bound):
+    """log sigma = 1000: sigma is infinite, the divergence inf - inf."""
+    x = torch.ones(4, 5, dtype=F64)
+    assert not getattr(found := bound(model, x), "value", found).isnan().any()
+    with torch.no_grad():
+        model.encoder.net[-1].bias[-1] = 1000.0
+    with pytest.raises(FloatingPointError, match="is not a number for 4 of 4 values: sigma of .* overflows in torch.float64"):
+        bound(model, x)
+
+
 BAD = {"loss must be a function of a model, a batch and a generator, got 3": lambda: vae.compiled(3)}
 
 

@@ -301,6 +301,16 @@ def test_estimate_converges_and_knows_its_error(small, bits, generator):
     torch.testing.assert_close(repeated.std(0), claimed.mean(0), rtol=0.25, atol=0)
 
 
+@pytest.mark.equation("eq-vae-iwae")
+def test_estimate_is_of_as_many_draws_as_asked(small, bits):
+    with torch.no_grad():
+        estimate = small.estimate_log_prob(bits, 7, torch.Generator().manual_seed(3), chunk=3)
+        generator = torch.Generator().manual_seed(3)
+        w = torch.cat([small.log_weights(bits, size, generator) for size in (3, 3, 1)]).exp()
+    torch.testing.assert_close(estimate.value, (w.sum(0) / 7).log(), rtol=0, atol=1e-12)
+    torch.testing.assert_close(estimate.standard_error, w.std(0) / w.mean(0) / math.sqrt(7), rtol=0, atol=1e-12)
+
+
 @pytest.fixture(scope="module")
 def grey():
     return digits(dtype=F64).train.x / 16

@@ -65,6 +65,12 @@ def test_evidence_sums_to_one_over_all_images(model, images):
     torch.testing.assert_close(mass, torch.ones((), dtype=F64), **close)
 
 
+def test_a_batch_of_any_shape_is_that_of_its_rows(model, images):
+    with torch.no_grad():
+        for f in (model.encode, model.elbo, lambda x: vae.log_prob_by_enumeration(model, x, 7)):
+            torch.testing.assert_close(f(images.reshape(2, 16, -1)).flatten(0, 1), f(images), **close)
+
+
 @pytest.mark.equation("eq-vae-vq-elbo")
 def test_elbo_is_the_expectation_under_a_one_hot_q(model, images):
     """The general ELBO, E_q[log p(x, c) - log q(c)], over all codes with q one-hot and 0 log 0 = 0."""

@@ -168,6 +168,20 @@ def test_a_revived_code_lives_on_whatever_the_threshold():
     assert len(revive(torch.zeros(41, dtype=F64), randn(41, d), z_e, 1.0, generator)[1].unique(dim=0)) == 40
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_autocast_changes_no_code_and_no_average(dtype):
+    """Codes around (30, 30, …): in half precision all of them look alike. The vectors are rounded, as an encoder says them."""
+    e = 30 + randn(16, d, seed=5).float()
+    z_e = (e.repeat(25, 1) + 0.3 * randn(400, d, seed=6).float()).to(dtype)
+    exact = torch.cdist(z_e.double(), e.double(), compute_mode="donot_use_mm_for_euclid_dist").argmin(-1)
+    N, m = ema_update(torch.ones(16), e, z_e.float(), exact, 0.9)
+    with torch.autocast("cpu", dtype=dtype):
+        assert torch.equal(nearest(z_e, e), exact) and torch.equal(nearest(z_e, e.to(dtype)[:1]), 0 * exact)
+        new_N, new_m = ema_update(torch.ones(16), e, z_e, exact, 0.9)
+    assert new_m.dtype == torch.float32
+    torch.testing.assert_close((new_N, new_m), (N, m), rtol=1e-6, atol=0)
+
+
 def test_training_mode_alone_updates_the_codebook(model, images):
     before = model.codebook.detach().clone()
     vae.vq_ema_loss(model.eval(), images)

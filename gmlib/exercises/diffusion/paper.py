@@ -49,11 +49,11 @@ def loss(s: float, best: float) -> float:
 
 
 def variances_inputs(rng: Random, number: int) -> dict:
-    """Two decimals each; no mistake comes near a right number, and no right one near another or a small whole number."""
+    """Two decimals each, all different; no mistake comes near a right number, and no right one near another or a small whole number."""
     while True:
         beta = [rng.randint(*bounds) / 100 for bounds in ((4, 16), (4, 16), (50, 75))]
         v, w = rng.randint(40, 90) / 100, rng.randint(150, 800) / 100
-        if distinct(beta, v, w):
+        if beta[0] != beta[1] and distinct(beta, v, w):
             return {"beta": beta, "v": v, "w": w}
 
 

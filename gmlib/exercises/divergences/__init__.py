@@ -12,7 +12,7 @@ from random import Random
 from types import MappingProxyType
 
 from gmlib.exercises.divergences import bugs, debiasing, mistakes, paper
-from gmlib.exercises.divergences.bugs import law
+from gmlib.exercises.divergences.bugs import crossing, law
 from gmlib.exercises.divergences.matrices import diagonal, root, times
 from gmlib.exercises.exercise import Exercise, specification, table
 
@@ -49,8 +49,12 @@ def w1(x: Vector, a: Vector, y: Vector, b: Vector) -> float:
 
 
 def w1_inputs(rng: Random, number: int) -> dict:
+    """In every second case the distribution functions cross: there W_1 is more than the distance of the means."""
     n, m = 2 + number % 3, 2 + number % 4
-    return {"x": table(rng, n), "a": law(rng, n), "y": table(rng, m), "b": law(rng, m)}
+    while True:
+        case = {"x": table(rng, n), "a": law(rng, n), "y": table(rng, m), "b": law(rng, m)}
+        if number % 2 or crossing(**case):
+            return case
 
 
 @specification

@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import exp, inf, log, nan
 from random import Random
 
-from gmlib.exercises.divergences.mistakes import area, by_steps, expectation, mean, uniform
+from gmlib.exercises.divergences.mistakes import area, by_steps, expectation, mean, steps, uniform
 from gmlib.exercises.exercise import Exercise, Misconception, specification, table
 
 Vector = list[float]
@@ -127,12 +127,21 @@ def histograms(x: Vector, p: Vector, q: Vector) -> float:
     return sum(abs(sum(p[: k + 1]) - sum(q[: k + 1])) * (x[k + 1] - x[k]) for k in range(len(x) - 1))
 
 
+def crossing(x: Vector, a: Vector, y: Vector, b: Vector) -> bool:
+    """Whether each distribution function is above the other somewhere, over parts that count."""
+    parts = [d * gap for d, gap, _ in steps(x, a, y, b)]
+    return min(parts) < -0.05 and max(parts) > 0.05
+
+
 def histograms_inputs(rng: Random, number: int) -> dict:
-    """Points in ascending order, at unequal distances."""
+    """Points in ascending order, at unequal distances; in every second case the distribution functions cross."""
     K = 3 + number % 4
-    gaps = [exp(v) for v in table(rng, K, scale=0.7)]
-    start = table(rng, scale=2.0)
-    return {"x": [start + sum(gaps[: k + 1]) for k in range(K)], "p": law(rng, K), "q": law(rng, K)}
+    while True:
+        gaps = [exp(v) for v in table(rng, K, scale=0.7)]
+        start = table(rng, scale=2.0)
+        x, p, q = [start + sum(gaps[: k + 1]) for k in range(K)], law(rng, K), law(rng, K)
+        if number % 2 or crossing(x, p, x, q):
+            return {"x": x, "p": p, "q": q}
 
 
 def by_levels(term):

@@ -33,9 +33,11 @@ def penalised(variance: float, eta: float) -> float:
 
 
 def nearest_inputs(rng: Random, number: int) -> dict:
-    """One decimal each; no mistake comes near a right number, and no right one near another or a small whole number."""
+    """One decimal each, none 1 or 2; no mistake comes near a right number, and no right one near another or a small whole one."""
     while True:
         sigma, eta, eta_large = rng.randint(8, 17) / 10, rng.randint(4, 24) / 10, rng.randint(14, 90) / 10
+        if {1.0, 2.0} & {sigma, eta, eta_large}:
+            continue
         if eta < sigma**2 and 2.4 * sigma**2 < eta_large < 4 * sigma**2 and distinct(sigma, eta, eta_large):
             return {"sigma": sigma, "eta": eta, "eta_large": eta_large}
 

@@ -28,11 +28,11 @@ def right_numbers(Sigma: Matrix, r: float) -> Vector:
 
 
 def ldl_inputs(rng: Random, number: int) -> dict:
-    """One decimal each; no mistake comes near a right number, and no right one near another or a small whole number."""
+    """One decimal each, none 1 or 2; no mistake comes near a right number, and no right one near another, r or a small whole one."""
     while True:
         a, b, c = (rng.randint(*bounds) / 10 for bounds in ((12, 45), (12, 45), (-30, 30)))
         r = rng.randint(3, 19) / 10
-        if 0.15 < c**2 / (a * b) < 0.7 and distinct([[a, c], [c, b]], r):
+        if 0.15 < c**2 / (a * b) < 0.7 and not {1.0, 2.0} & {a, b, abs(c), r} and distinct([[a, c], [c, b]], r):
             return {"Sigma": [[a, c], [c, b]], "r": r}
 
 
@@ -41,7 +41,7 @@ def distinct(Sigma: Matrix, r: float) -> bool:
     wrong = [m.compute(Sigma, r) for m in LDL]
     near = any(1e-9 < abs(u - v) < 0.06 for numbers in wrong for u, v in zip(numbers, right))
     alike = any(apart(one, other) < 0.06 for i, one in enumerate(wrong) for other in [right, *wrong[:i]])
-    values = sorted([*right, -1.0, 0.0, 1.0, 2.0, 3.0])
+    values = sorted([*right, r, -1.0, 0.0, 1.0, 2.0, 3.0])
     return not near and not alike and min(v - u for u, v in zip(values, values[1:])) > 0.03
 
 

@@ -34,11 +34,14 @@ def larger(E: float) -> float:
 
 
 def by_hand_inputs(rng: Random, number: int) -> dict:
-    """One decimal each; the mistakes differ from what is right and from each other, and no right number from another's place."""
+    """One decimal each; the mistakes differ from what is right and from each other, and no right number from another's place.
+
+    None is 1/2, 1 or 2: there a square is a double, a quotient a product, and a modulus of 1/2 a rate.
+    """
     while True:
         numbers = [(3, 13), (21, 28), (3, 9), (12, 24), (6, 34), (3, 60)]
         case = [rng.randint(low, high) / 10 for low, high in numbers]
-        if distinct(*case):
+        if not {0.5, 1.0, 2.0} & {*case} and distinct(*case):
             return dict(zip(("eta", "eta_large", "gamma", "gamma_large", "d", "lam"), case))
 
 

@@ -132,15 +132,22 @@ def logit_weights(mu_0: Vector, mu_1: Vector, Sigma: Matrix, pi_1: float) -> Vec
 
 
 def logit_weights_inputs(rng: Random, number: int) -> dict:
-    """Small whole numbers, for which each known mistake gives numbers of its own."""
+    """Small whole numbers, the means' all different, for which each known mistake gives numbers of its own.
+
+    No mean or variance is 0 or 1, c^2 is not 2 c, and the entries of Sigma^-1 mu differ: there wrong forms are right by chance.
+    """
     while True:
-        mu_0, mu_1 = ([float(rng.randint(-3, 3)) for _ in range(2)] for _ in range(2))
-        a, b, c = rng.randint(1, 4), rng.randint(1, 4), rng.choice((-2, -1, 1, 2))
+        means = [float(v) for v in rng.sample((-4, -3, -2, 2, 3, 4), 4)]
+        mu_0, mu_1 = means[:2], means[2:]
+        a, b, c = rng.randint(2, 5), rng.randint(2, 5), rng.choice((-2, -1, 3))
         case = {"mu_0": mu_0, "mu_1": mu_1, "Sigma": [[float(a), float(c)], [float(c), float(b)]],
                 "pi_1": rng.choice((1, 2, 3, 4, 6, 7, 8, 9)) / 10}  # fmt: skip
-        if a * b - c**2 not in (1, 2, 4, 5, 8) or abs(mu_1[0] - mu_0[0]) + abs(mu_1[1] - mu_0[1]) < 2:
+        if a * b - c**2 not in (2, 3, 4, 5, 6, 8):
             continue
-        results = [weights()(**case), *(m.compute(**case) for m in LOGIT_WEIGHTS)]
+        parts = sorted(abs(sum(p * m for p, m in zip(row, mu))) for mu in (mu_0, mu_1) for row in inverse(case["Sigma"]))
+        if min(q - p for p, q in zip([0.0, *parts], parts)) < 0.05:
+            continue
+        results = [right := weights()(**case), [right[1], right[0], right[2]], *(m.compute(**case) for m in LOGIT_WEIGHTS)]
         if all(max(abs(p - q) for p, q in zip(r, s)) > 0.05 for i, r in enumerate(results) for s in results[:i]):
             return case
 
@@ -157,6 +164,16 @@ def inverse(Sigma):
 
 def form(u, P, v):
     return sum(u[i] * P[i][j] * v[j] for i in range(2) for j in range(2))
+
+
+def adjugate(Sigma):
+    (a, c), (_, b) = Sigma
+    return [[b, -c], [-c, a]]
+
+
+def difference_in_b(mu_0, mu_1, Sigma, pi_1):
+    *w, _ = weights()(mu_0, mu_1, Sigma, pi_1)
+    return [*w, log(pi_1 / (1 - pi_1)) - sum(v * (one - zero) for v, one, zero in zip(w, mu_1, mu_0)) / 2]
 
 
 def weights(inverse=inverse, half=0.5, log_odds=lambda p: log(p / (1 - p)), of_w=1, of_b=1):
@@ -207,6 +224,12 @@ LOGIT_WEIGHTS = (
     Misconception("inverse entry by entry", weights(inverse=lambda S: [[1 / v for v in row] for row in S]),
         "Each entry of the covariance was inverted on its own; the inverse of a matrix is something else.",
         "对协方差的每个元素分别取了倒数；矩阵的逆不是这样。"),
+    Misconception("determinant left out", weights(inverse=adjugate),
+        "The inverse of the covariance is not divided by its determinant.",
+        "协方差的逆漏了除以行列式。"),
+    Misconception("difference for a sum", difference_in_b,
+        "In b stands the difference of the means where their sum belongs: a difference of two squares is a sum times a difference.",
+        "b 中该用均值之和的地方用了均值之差：两个平方之差等于和乘以差。"),
     Misconception("off-diagonal left out", weights(inverse=lambda S: [[1 / S[0][0], 0.0], [0.0, 1 / S[1][1]]]),
         "The entry off the diagonal was left out, as naive Bayes would; here the dimensions are correlated.",
         "漏了非对角元，朴素贝叶斯才这样做；这里两个维度是相关的。"),

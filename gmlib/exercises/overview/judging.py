@@ -46,12 +46,17 @@ def log_confidence(row: Vector) -> float:
 
 
 def p_value_inputs(rng: Random, number: int) -> dict:
-    """Log-joints of which no two examples tie, in whatever way they are ranked."""
+    """Log-joints of which no two examples tie, in whatever way they are ranked, but for one that is valid and new.
+
+    Its largest is 0, so that the log-sum-exp is the same to the last bit whether the largest is taken out first or not.
+    """
     N, M, C = 12 + 3 * (number % 4), 4 + number % 3, 2 + number % 3
     while True:
-        rows = table(rng, N + M, C, mean=-4, scale=1.2)
-        if min(smallest_gap([score(row) for row in rows]) for score in (log_evidence, log_confidence, max, sum)) > 1e-4:
-            return {"valid": rows[:N], "new": rows[N:]}
+        both, *rows = table(rng, N + M - 1, C, mean=-1, scale=1.2)
+        both = [v - max(both) for v in both]
+        if min(smallest_gap([score(row) for row in [both, *rows]]) for score in (log_evidence, log_confidence, max, sum)) > 1e-4:
+            valid, new = [both, *rows[: N - 1]], [list(both), *rows[N - 1 :]]
+            return {"valid": rng.sample(valid, N), "new": rng.sample(new, M)}
 
 
 def ranked(score, among_new=False, counts=lambda a, b: a <= b, share=lambda k, n: (1 + k) / (1 + n)):
@@ -77,6 +82,9 @@ P_VALUE = (
     Misconception("wrong tail", ranked(log_evidence, counts=lambda a, b: a >= b),
         "The wrong tail is counted, so the most ordinary example gets the smallest number.",
         "数错了一侧的尾部：最寻常的样本反而得到最小的数。"),
+    Misconception("ties left out", ranked(log_evidence, counts=lambda a, b: a < b),
+        "Examples whose p(x) equals that of x are left out; they count too, since theirs is at most that of x.",
+        "漏了 p(x) 与 x 处的值相等的样本；“不超过”也包括相等。"),
     Misconception("largest class only", ranked(max),
         "Only the most likely class was kept; p(x) is the sum over the classes.",
         "只保留了最可能的类别；p(x) 是各类别之和。"),
@@ -90,6 +98,9 @@ P_VALUE = (
     Misconception("x itself in the denominator only", ranked(log_evidence, share=lambda k, n: k / (1 + n)),
         "x itself counts in the denominator but not in the numerator.",
         "分母算上了 x 自己，分子却没有。"),
+    Misconception("x itself in the numerator only", ranked(log_evidence, share=lambda k, n: (1 + k) / n),
+        "x itself counts in the numerator but not in the denominator: N + 1 examples are compared.",
+        "分子算上了 x 自己，分母却没有：参加比较的共有 N + 1 个。"),
     Misconception("count", ranked(log_evidence, share=lambda k, n: 1 + k),
         "This is a count; divide it by the number of examples compared.",
         "这是计数；还要除以参加比较的样本数。"),
@@ -99,13 +110,17 @@ P_VALUE = (
 # --- expected calibration error -------------------------------------------------------------------------
 
 
-def bins(posterior: Matrix, y: list[int], num_bins: int, of_truth=False) -> list[list[tuple[bool, float]]]:
+def above_and_up_to(confidence: float, low: float, high: float) -> bool:
+    return low < confidence <= high
+
+
+def bins(posterior: Matrix, y: list[int], num_bins: int, of_truth=False, inside=above_and_up_to) -> list[list[tuple[bool, float]]]:
     """For each bin (b/B, (b+1)/B], the pairs of whether the prediction is right, and the confidence in it."""
     found = [[] for _ in range(int(num_bins))]
     for row, c in zip(posterior, y):
         confidence = row[int(c)] if of_truth else max(row)
         for b, members in enumerate(found):
-            if b / num_bins < confidence <= (b + 1) / num_bins:
+            if inside(confidence, b / num_bins, (b + 1) / num_bins):
                 members.append((row[int(c)] == max(row), confidence))
     return found
 
@@ -122,22 +137,39 @@ def calibration_error(posterior: Matrix, y: list[int], num_bins: int) -> float:
 
 
 def calibration_error_inputs(rng: Random, number: int) -> dict:
-    """Posteriors that no rounding takes into another bin or to another class; the first class is right too often."""
+    """Posteriors that no rounding takes into another bin or to another class; the first class is right too often.
+
+    One is certain, and wrong; of 4 bins, whose edges are exact in floating point, one holds a confidence at its upper edge.
+    """
     N, C, B = 12 + 3 * (number % 4), 2 + number % 3, 4 + number % 2
-    posterior, y = [], []
-    while len(y) < N:
-        row = softmax(table(rng, C, scale=1.3))
-        if min(abs(p * B - round(p * B)) for p in row) > 0.01 and smallest_gap(row) > 0.01:
-            posterior.append(row)
-            y.append(0 if rng.random() < 0.3 else rng.choices(range(C), row)[0])
-    return {"posterior": posterior, "y": y, "num_bins": B}
+    while True:
+        posterior, y = [[1.0] + [0.0] * (C - 1)], [1]
+        if B == 4:
+            posterior.append([0.25, 0.75] + [0.0] * (C - 2))
+            y.append(rng.randrange(2))
+        while len(y) < N:
+            row = softmax(table(rng, C, scale=1.3))
+            if min(abs(p * B - round(p * B)) for p in row) > 0.01 and smallest_gap(row) > 0.01:
+                posterior.append(row)
+                y.append(0 if rng.random() < 0.3 else rng.choices(range(C), row)[0])
+        case = {"posterior": posterior, "y": y, "num_bins": B}
+        if B == 5 or abs(error()(**case) - error(inside=from_and_below_or_one)(**case)) > 0.01:
+            return case
 
 
-def error(bin_error=lambda a, c, b, B: abs(a - c), weight=lambda n, N, bins, B: n / N, of_truth=False):
+def from_and_below(confidence: float, low: float, high: float) -> bool:
+    return low <= confidence < high
+
+
+def from_and_below_or_one(confidence: float, low: float, high: float) -> bool:
+    return low <= confidence < high or confidence == high == 1
+
+
+def error(bin_error=lambda a, c, b, B: abs(a - c), weight=lambda n, N, bins, B: n / N, **which):
     """A calibration error, by the error of a bin (from accuracy, confidence, its number) and the weight of a bin."""
 
     def wrong(posterior, y, num_bins):
-        found, total = bins(posterior, y, num_bins, of_truth), 0.0
+        found, total = bins(posterior, y, num_bins, **which), 0.0
         for b, members in enumerate(found):
             if members:
                 gap = bin_error(*map(mean, zip(*members)), b, num_bins)
@@ -180,6 +212,12 @@ CALIBRATION_ERROR = (
     Misconception("middle of the bin", error(lambda a, c, b, B: abs(a - (b + 0.5) / B)),
         "The middle of the bin stands for its confidence; take the mean of the confidences in it.",
         "用箱的中点代替了置信度；应取箱内置信度的平均。"),
+    Misconception("confidence 1 lost", error(inside=from_and_below),
+        "A bin was given its lower edge and not its upper one, and so a confidence of 1 falls into no bin at all.",
+        "各箱含下边界而不含上边界，于是置信度 1 不落在任何箱里。"),
+    Misconception("lower edge for the upper", error(inside=from_and_below_or_one),
+        "A confidence on the edge between two bins was put into the upper one; a bin holds its upper edge and not its lower one.",
+        "恰好落在两箱边界上的置信度放进了上面的箱；每个箱含上边界，不含下边界。"),
     Misconception("squares", error(lambda a, c, b, B: (a - c) ** 2),
         "The gaps are squared; here their absolute values are averaged.",
         "差取了平方；这里要平均的是绝对值。"),

@@ -69,6 +69,21 @@ def once_per_dimension(log_q: list[Matrix], N: float) -> float:
     return mean(by_point(times=len(log_q[0][0]))(log_q, N))
 
 
+def unweighted(joint: bool):
+    """Plain sums in the joint or else in the marginals, and weights in the other."""
+
+    def wrong(log_q: list[Matrix], N: float) -> float:
+        values = []
+        for i, rows in enumerate(log_q):
+            own, plain = [stratified(i, m, len(log_q), N) for m in range(len(log_q))], [1.0] * len(log_q)
+            of_joint, of_marginals = (plain, own) if joint else (own, plain)
+            product = [sum(w * exp(v) for w, v in zip(of_marginals, column)) for column in zip(*rows)]
+            values.append(log(sum(w * exp(sum(row)) for w, row in zip(of_joint, rows))) - sum(map(log, product)))
+        return mean(values)
+
+    return wrong
+
+
 def averaged(weight):
     return lambda log_q, N: mean(by_point(weight)(log_q, N))
 
@@ -88,6 +103,12 @@ TOTAL_CORRELATION = (
         "The batch is treated as the whole data set: each point's own example, where the density is highest, counts "
         "1/M instead of 1/N.",
         "把小批量当成了整个数据集：每个点在自己的样本处密度最高，该样本的权重应为 1/N，这里成了 1/M。"),
+    Misconception("joint without weights", unweighted(joint=True),
+        "The marginals have their weights; the joint is still a plain sum over the examples and needs the same weights.",
+        "各边缘密度已经加权；联合密度却仍是对样本直接求和，也应乘同样的权重。"),
+    Misconception("marginals without weights", unweighted(joint=False),
+        "The joint has its weights; the marginals are still plain sums over the examples and need the same weights.",
+        "联合密度已经加权；各边缘密度却仍是对样本直接求和，也应乘同样的权重。"),
     Misconception("weights 1/(NM)", averaged(lambda i, m, M, N: 1 / (N * M)),
         "These are the weights 1/(NM) of minibatch-weighted sampling, which do not even sum to one; the stratified ones "
         "are asked for.",
@@ -117,6 +138,14 @@ def squared_distance(a: list[float], b: list[float]) -> float:
     return sum((x - y) ** 2 for x, y in zip(a, b))
 
 
+def manhattan(a: list[float], b: list[float]) -> float:
+    return sum(abs(x - y) for x, y in zip(a, b))
+
+
+def largest_coordinate(a: list[float], b: list[float]) -> float:
+    return max(abs(x - y) for x, y in zip(a, b))
+
+
 def inner_product(a: list[float], b: list[float]) -> float:
     return -sum(x * y for x, y in zip(a, b))
 
@@ -141,9 +170,16 @@ def straight_through(z_e: Matrix, codebook: Matrix, grad: Matrix, beta: float) -
 
 
 def straight_through_inputs(rng: Random, number: int) -> dict:
-    L, d, K = 1 + number % 3, 1 + number % 2, 2 + number % 4
-    points = {"z_e": table(rng, L, d), "codebook": table(rng, K, d, scale=1.5), "grad": table(rng, L, d)}
-    return {**points, "beta": exp(table(rng, mean=-1.0, scale=0.5))}
+    """One position at least has another code vector by L1, by the largest coordinate or by the inner product, in turns."""
+    L, d, K = 1 + number % 3, 2 + number % 2, 2 + number % 4
+    while True:
+        points = {"z_e": table(rng, L, d), "codebook": table(rng, K, d, scale=1.5), "grad": table(rng, L, d)}
+        if nearest(**points) != nearest(**points, far=(manhattan, largest_coordinate, inner_product)[number % 3]):
+            return {**points, "beta": exp(table(rng, mean=-1.0, scale=0.5))}
+
+
+def nearest(z_e: Matrix, codebook: Matrix, grad: Matrix, far=squared_distance) -> Matrix:
+    return [min(codebook, key=lambda e: far(z, e)) for z in z_e]
 
 
 STRAIGHT_THROUGH = (
@@ -171,6 +207,12 @@ STRAIGHT_THROUGH = (
     Misconception("largest inner product", encoder_gradient(far=inner_product),
         "The code vector was chosen by its inner product with z_e; the nearest one is asked for.",
         "选码向量时用的是与 z_e 的内积；要求的是距离最近的码向量。"),
+    Misconception("nearest by L1", encoder_gradient(far=manhattan),
+        "The code vector was chosen by the sum of the absolute differences; the nearest one has the smallest sum of squares.",
+        "选码向量时用的是各坐标之差的绝对值之和；最近应以平方和衡量。"),
+    Misconception("nearest by the largest coordinate", encoder_gradient(far=largest_coordinate),
+        "The code vector was chosen by the largest difference of a coordinate; the nearest one has the smallest sum of squares.",
+        "选码向量时只看了差得最多的那个坐标；最近应以平方和衡量。"),
     Misconception("farthest", encoder_gradient(far=lambda a, b: -squared_distance(a, b)),
         "The farthest code vector was chosen: argmax for argmin.",
         "选成了最远的码向量：argmin 写成了 argmax。"),

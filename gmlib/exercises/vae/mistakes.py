@@ -40,6 +40,12 @@ GAUSSIAN_KL = (
     Misconception("log sigma once", rows(lambda m, s: kl(m, s) + log(s) / 2),
         "The formula has log sigma^2, which is twice log sigma.",
         "公式里是 log sigma^2，即 log sigma 的两倍。"),
+    Misconception("sigma for log-variance", rows(lambda m, s: kl(m, exp(s / 2))),
+        "sigma was taken for a log-variance; it is a standard deviation.",
+        "把 sigma 当成了对数方差，它是标准差。"),
+    Misconception("one forgotten", rows(lambda m, s: kl(m, s) + 1 / 2),
+        "The -1 is missing; without it the divergence of the prior from itself is not 0.",
+        "漏了 -1；没有它，先验相对于自身的散度就不是 0。"),
     Misconception("sign", rows(lambda m, s: -kl(m, s)),
         "This is minus the divergence, the form in which the original paper prints it.",
         "这是散度的相反数，原论文印的就是这种形式。"),
@@ -49,6 +55,9 @@ GAUSSIAN_KL = (
     Misconception("not summed", rows(kl, list),
         "These are the terms of the single dimensions; add them up over the last axis.",
         "这是各维单独的项，还要沿最后一轴相加。"),
+    Misconception("batch summed", lambda mu, sigma: rows(kl)(zip(*mu), zip(*sigma)),
+        "The sum runs over the batch, the first axis; it should run over the latent dimensions, the last one.",
+        "求和沿的是批量所在的第一轴；应当沿潜变量维度所在的最后一轴。"),
     Misconception("one number", lambda mu, sigma: sum(rows(kl)(mu, sigma)),
         "The batch was added up too; each of its rows has a value of its own.",
         "把批量也加起来了；每一行应各有一个值。"),
@@ -123,12 +132,12 @@ def pixel(t: float, logit: float) -> float:
     return log1p(exp(-logit if t else logit))
 
 
-def loss(pixels, dimensions, batch_of_pixels=mean, batch_of_dimensions=mean):
+def loss(pixels, dimensions, batch_of_pixels=mean, batch_of_dimensions=mean, weight=1):
     """A loss, by how its pixels, its latent dimensions, and the examples of each part are put together."""
 
     def wrong(x, logits, mu, log_var):
         reconstruction = batch_of_pixels(rows(pixel, pixels)(x, logits))
-        return reconstruction + batch_of_dimensions(rows(lambda m, v: kl(m, exp(v / 2)), dimensions)(mu, log_var))
+        return reconstruction + weight * batch_of_dimensions(rows(lambda m, v: kl(m, exp(v / 2)), dimensions)(mu, log_var))
 
     return wrong
 
@@ -149,6 +158,12 @@ LOSS = (
     Misconception("batch summed", loss(sum, sum, sum, sum),
         "The examples are added up too; their mean is asked for, so that the loss does not grow with the batch.",
         "连样本也加起来了；要求的是对样本平均，这样损失才不随批量变大。"),
+    Misconception("divergence subtracted", loss(sum, sum, weight=-1),
+        "The divergence is subtracted; the bound has it with a minus, so minus the bound has it with a plus.",
+        "散度被减去了；它在下界里带负号，所以在负的下界里应带正号。"),
+    Misconception("no divergence", loss(sum, sum, weight=0),
+        "The divergence is missing: this is the reconstruction alone.",
+        "漏了散度：这里只有重构项。"),
     Misconception("sign", lambda *arguments: -loss(sum, sum)(*arguments),
         "This is the bound; the loss is minus the bound.",
         "这是下界；损失是下界的相反数。"),
@@ -216,6 +231,9 @@ SCORE_GRADIENT = (
     Misconception("by the variance", gradient(by_sigma=lambda d, s: by_sigma(d, s) / (2 * s)),
         "The second entry is the derivative by the variance; the one by sigma is asked for.",
         "第二项是对方差的导数；要求的是对 sigma 的导数。"),
+    Misconception("by log sigma", gradient(by_sigma=lambda d, s: s * by_sigma(d, s)),
+        "The second entry is the derivative by log sigma; the one by sigma is asked for.",
+        "第二项是对 log sigma 的导数；要求的是对 sigma 的导数。"),
     Misconception("sum over draws", gradient(reduce=sum),
         "The draws are to be averaged, not added up.",
         "各次抽样应取平均，而不是相加。"),

@@ -5,7 +5,7 @@ Specification, inputs and mistakes, as in :mod:`gmlib.exercises.vae`. Shapes: P 
 
 from __future__ import annotations
 
-from math import log, log10, sqrt
+from math import log, log2, log10, sqrt
 from random import Random
 
 from gmlib.exercises.exercise import Exercise, Misconception, specification
@@ -22,11 +22,16 @@ def mean_field(P: Matrix) -> Vector:
 
 
 def mean_field_inputs(rng: Random, number: int) -> dict:
-    """A precision with one decimal, whose off-diagonal entry matters and leaves it well conditioned."""
+    """A precision with one decimal and no entry 1 or 2, whose off-diagonal one matters and leaves it well conditioned.
+
+    The three numbers asked for differ.
+    """
     while True:
         a, b, c = (rng.randint(*bounds) / 10 for bounds in ((10, 40), (10, 40), (-30, 30)))
-        if a != b and 0.3 < c**2 / (a * b) < 0.8:
-            return {"P": [[a, c], [c, b]]}
+        if 0.3 < c**2 / (a * b) < 0.8 and not {1.0, 2.0} & {a, b, abs(c)}:
+            low, middle, high = sorted([1 / a, 1 / b, -log(1 - c**2 / (a * b)) / 2])
+            if min(middle - low, high - middle) > 0.01:
+                return {"P": [[a, c], [c, b]]}
 
 
 def paper(function):
@@ -40,7 +45,11 @@ def paper(function):
     return wrong
 
 
+# A mistake of one number comes before those that change it and others too.
 MEAN_FIELD = (
+    Misconception("gap the other way round", paper(lambda a, b, det, gap: [1 / a, 1 / b, a * b / det - 1 - gap]),
+        "The gap is the divergence of p from q; the one of q from p is asked for.",
+        "差距的方向反了：这是 p 相对于 q 的散度；要求的是 q 相对于 p 的。"),
     Misconception("marginal variances", paper(lambda a, b, det, gap: [b / det, a / det, gap]),
         "These are the posterior's own variances, the diagonal of the inverse of P; the best q is narrower.",
         "这是后验自身的方差，即 P 的逆矩阵的对角元；最优的 q 更窄。"),
@@ -59,6 +68,9 @@ MEAN_FIELD = (
     Misconception("sign", paper(lambda a, b, det, gap: [1 / a, 1 / b, -gap]),
         "A gap is never negative.",
         "差距从不为负。"),
+    Misconception("bits", paper(lambda a, b, det, gap: [1 / a, 1 / b, log2(a * b / det) / 2]),
+        "The gap is in bits, with the logarithm to base 2; it is asked for in nats.",
+        "差距以比特为单位，用了以 2 为底的对数；要求以奈特为单位。"),
     Misconception("decimal logarithm", paper(lambda a, b, det, gap: [1 / a, 1 / b, log10(a * b / det) / 2]),
         "A gap in nats needs the natural logarithm.",
         "以奈特为单位的差距要用自然对数。"),

@@ -246,3 +246,4 @@ WRONG = {
 CHEATED = ("diffusion-noised", "def add_noise(x0, t, beta, eps):\n    return x0")
 # What is made smaller so that the notebook runs quickly.
 QUICK = (("epochs = 10", "epochs = 1"),)
+EQUIVALENT = {"diffusion-average": {"average: decay < (1 + k) / (10 + k) -> decay <= (1 + k) / (10 + k)"}}  # where equal

@@ -163,3 +163,8 @@ WRONG = {
 CHEATED = ("divergences-fenchel", "def fenchel_bound(p, q, T):\n    return p @ T")
 # What is made smaller so that the notebook runs quickly.
 QUICK = (("0.9, 2.1, 61)", "0.9, 2.1, 5)"), ("-7, 7, 101)", "-7, 7, 41)"))  # fmt: skip
+
+# Changes of a specification that no input can show, with the reason.
+EQUIVALENT = {
+    "divergences-js-tables": {"kl_term: b > 0 -> b >= 0"},  # the average of p and q is not 0 where p or q is not
+}

@@ -213,3 +213,11 @@ WRONG = {
 CHEATED = ("flows-compose", "def compose(x, a, c):\n    return wave(x, a[0], c[0])[1].abs().log().sum(-1)")
 # What is made smaller so that the notebook runs quickly.
 QUICK = ()
+
+# Changes of a specification that no input can show: the inverse, which only a mistake computes.
+EQUIVALENT = {
+    "flows-interleaved": {
+        "alternate: (v - q) * exp(-p) -> (v - q) / exp(-p)", "alternate: v - q -> v + q",
+        "alternate: exp(-p) -> float(-p)", "alternate: -p -> +p",
+    },
+}  # fmt: skip

@@ -184,3 +184,13 @@ WRONG = {
 CHEATED = ("gan-value", "def best(p_data, p_theta):\n    return p_data")
 # What is made smaller so that the notebook runs quickly.
 QUICK = (("600, (5", "4, (2"),)
+
+# Changes of a specification that no input can show, with the reason.
+EQUIVALENT = {
+    # both formulas hold near 0
+    "gan-losses": {"minus_log_sigmoid: o > 0 -> o >= 0", "minus_log_sigmoid: o > 0 -> o > 1"},
+    # all images are of one shape
+    "gan-penalty": {
+        "gradients: real[0] -> real[1]", "gradients: real[0][0] -> real[0][1]", "gradients: real[0][0][0] -> real[0][0][1]",
+    },
+}  # fmt: skip

@@ -203,11 +203,12 @@ def error_by_one_hot(posterior, y, num_bins):
 
 
 def error_by_histogram(posterior, y, num_bins):
-    confidence, right = posterior.numpy().max(1), (posterior.numpy().argmax(1) == y.numpy()) * 1.0
-    edges = np.linspace(0, 1, int(num_bins) + 1)
+    """NumPy's bins hold their lower edge, so they are those of minus the confidence."""
+    confidence, right = -posterior.numpy().max(1), (posterior.numpy().argmax(1) == y.numpy()) * 1.0
+    edges = np.linspace(-1, 0, int(num_bins) + 1)
     size, accurate, confident = (np.histogram(confidence, edges, weights=w)[0] for w in (None, right, confidence))
     used = size > 0
-    return float(np.average(np.abs(accurate[used] / size[used] - confident[used] / size[used]), weights=size[used]))
+    return float(np.average(np.abs(accurate[used] / size[used] + confident[used] / size[used]), weights=size[used]))
 
 
 def error_by_loop(posterior, y, num_bins):

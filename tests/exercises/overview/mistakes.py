@@ -15,17 +15,32 @@ def logit(mu_0, mu_1, Sigma, pi_1, half=0.5, log_odds=lambda p: (p / (1 - p)).lo
     return (*torch.linalg.inv(Sigma) @ (mu_1 - mu_0), b)
 
 
+def logit_without_determinant(mu_0, mu_1, Sigma, pi_1):
+    inverse = torch.stack([torch.stack([Sigma[1, 1], -Sigma[0, 1]]), torch.stack([-Sigma[1, 0], Sigma[0, 0]])])
+    return (*inverse @ (mu_1 - mu_0), pi_1.logit() - (mu_1 @ inverse @ mu_1 - mu_0 @ inverse @ mu_0) / 2)
+
+
+def logit_of_the_difference(mu_0, mu_1, Sigma, pi_1):
+    w = torch.linalg.solve(Sigma, mu_1 - mu_0)
+    return (*w, pi_1.logit() - w @ (mu_1 - mu_0) / 2)
+
+
 def error_in_bins(posterior, y, num_bins, confidence=None, weighted=True):
     confidence = posterior.amax(-1) if confidence is None else confidence
     right = (posterior.argmax(-1) == y).double()
-    gaps, sizes = [], []
+    gaps, weights = [], []
     for b in range(num_bins):
         inside = (confidence > b / num_bins) & (confidence <= (b + 1) / num_bins)
         if inside.any():
             gaps.append((right[inside].mean() - confidence[inside].mean()).abs())
-            sizes.append(inside.sum() if weighted else torch.tensor(1))
-    sizes = torch.stack(sizes).double()
-    return (torch.stack(gaps) * sizes).sum() / sizes.sum()
+            weights.append(inside.double().mean())
+    return torch.stack(gaps) @ torch.stack(weights) if weighted else sum(gaps) / len(gaps)
+
+
+def error_by_floor(posterior, y, num_bins, last=lambda bins: bins):
+    confidence, predicted = posterior.max(-1)
+    gap, in_bin = (predicted == y).double() - confidence, last((confidence * num_bins).long())
+    return sum(gap[in_bin == b].sum().abs() for b in range(num_bins)) / len(y)
 
 
 def ranked(scores, new_scores):
@@ -40,6 +55,8 @@ def confidence(log_joint):
 AS_WRITTEN = {
     ("overview-base-rate", "conditional reversed"): lambda prior, sensitivity, specificity: sensitivity,
     ("overview-base-rate", "evidence forgotten"): lambda prior, sensitivity, specificity: prior * sensitivity,
+    ("overview-base-rate", "one minus prior forgotten"): lambda prior, sensitivity, specificity:
+        prior * sensitivity / (prior * sensitivity + 1 - specificity),
     ("overview-base-rate", "prior left out"): lambda prior, sensitivity, specificity:
         sensitivity / (sensitivity + 1 - specificity),
     ("overview-conditional-table", "normalised over the wrong axis"): lambda counts, alpha:
@@ -49,6 +66,8 @@ AS_WRITTEN = {
         (counts.sum(1) + alpha) / counts.sum((1, 2)).unsqueeze(1),
     ("overview-conditional-table", "alpha before summing"): lambda counts, alpha:
         (n := (counts + alpha).sum(1)) / n.sum(1, keepdim=True),
+    ("overview-conditional-table", "alpha before summing, total after"): lambda counts, alpha:
+        (counts + alpha).sum(1) / (counts.sum((1, 2)) + alpha * counts.shape[2]).unsqueeze(1),
     ("overview-conditional-table", "alpha for the classes"): lambda counts, alpha:
         (counts.sum(1) + alpha) / (counts.sum((1, 2)) + alpha * len(counts)).unsqueeze(1),
     ("overview-conditional-table", "mean over sources"): lambda counts, alpha:
@@ -77,10 +96,16 @@ AS_WRITTEN = {
     ("overview-logit-weights", "log prior for log odds"): lambda *case: logit(*case, log_odds=torch.log),
     ("overview-logit-weights", "decimal logarithm"): lambda *case: logit(*case,
         log_odds=lambda p: math.log10(p / (1 - p))),
+    ("overview-logit-weights", "determinant left out"): logit_without_determinant,
+    ("overview-logit-weights", "difference for a sum"): logit_of_the_difference,
     ("overview-p-value", "both bugs"): lambda valid, new: ranked(confidence(new), confidence(new)),
     ("overview-p-value", "confidence for density"): lambda valid, new: ranked(confidence(valid), confidence(new)),
     ("overview-p-value", "among the new"): lambda valid, new: ranked(new.logsumexp(-1), new.logsumexp(-1)),
     ("overview-p-value", "wrong tail"): lambda valid, new: ranked(-valid.logsumexp(-1), -new.logsumexp(-1)),
+    ("overview-p-value", "ties left out"): lambda valid, new:
+        (1 + (valid.logsumexp(-1) < new.logsumexp(-1, keepdim=True)).sum(-1)) / (1 + len(valid)),
+    ("overview-p-value", "x itself in the numerator only"): lambda valid, new:
+        (1 + (valid.logsumexp(-1) <= new.logsumexp(-1, keepdim=True)).sum(-1)) / len(valid),
     ("overview-p-value", "x itself left out"): lambda valid, new:
         (valid.logsumexp(-1) <= new.logsumexp(-1, keepdim=True)).double().mean(-1),
     ("overview-calibration-error", "both bugs"): lambda posterior, y, num_bins: error_in_bins(
@@ -89,6 +114,9 @@ AS_WRITTEN = {
         posterior, y, num_bins, posterior[torch.arange(len(y)), y]),
     ("overview-calibration-error", "bins not weighted"): lambda posterior, y, num_bins: error_in_bins(
         posterior, y, num_bins, weighted=False),
+    ("overview-calibration-error", "confidence 1 lost"): error_by_floor,
+    ("overview-calibration-error", "lower edge for the upper"): lambda posterior, y, num_bins: error_by_floor(
+        posterior, y, num_bins, lambda bins: bins.clamp(max=num_bins - 1)),
     ("overview-calibration-error", "one bin"): lambda posterior, y, num_bins:
         ((posterior.argmax(-1) == y).double().mean() - posterior.amax(-1).mean()).abs(),
     ("overview-calibration-error", "each example by itself"): lambda posterior, y, num_bins:
@@ -121,3 +149,8 @@ WRONG = {
 CHEATED = ("overview-conditional-table", "def conditional_table(counts, alpha):\n    return counts.sum(1)")
 # What is made smaller so that the notebook runs quickly.
 QUICK = (("20_000", "400"), ("(5, 10, 20, 40)", "(5, 10)"), ("classifier_of, (1, 2, 3)", "classifier_of, (1, 2)"))
+
+# Changes of a specification that no input can show, with the reason.
+EQUIVALENT = {
+    "overview-shared-covariance": {"shared_covariance: x[0] -> x[1]"},  # all examples are of one length
+}

@@ -14,6 +14,12 @@ def tc_as_copied(log_q, N):
     return (torch.logsumexp(weighted.sum(2), dim=1) - torch.logsumexp(weighted, dim=1).sum(1)).mean()
 
 
+def tc_half_weighted(log_q, N, joint, marginals):
+    log_w = disentangle.stratified_log_weights(len(log_q), int(N), log_q)
+    of_marginals = (log_q + marginals * log_w.unsqueeze(-1)).logsumexp(1).sum(-1)
+    return ((log_q.sum(-1) + joint * log_w).logsumexp(1) - of_marginals).mean()
+
+
 def gradient_without_stop(z_e, codebook, grad, beta):
     z = z_e.clone().requires_grad_()
     e = codebook[torch.cdist(z_e, codebook).argmin(-1)]
@@ -26,6 +32,9 @@ AS_WRITTEN = {
         torch.distributions.Normal(torch.zeros_like(mu), 1.0), torch.distributions.Normal(mu, sigma)).sum(-1),
     ("vae-gaussian-kl", "sign"): lambda mu, sigma: 0.5 * (1 + (sigma**2).log() - mu**2 - sigma**2).sum(-1),
     ("vae-gaussian-kl", "one number"): lambda mu, sigma: 0.5 * (mu**2 + sigma**2 - 1 - (sigma**2).log()).sum(),
+    ("vae-gaussian-kl", "sigma for log-variance"): lambda mu, sigma: -0.5 * (1 + sigma - mu**2 - sigma.exp()).sum(-1),
+    ("vae-gaussian-kl", "one forgotten"): lambda mu, sigma: 0.5 * (mu**2 + sigma**2 - (sigma**2).log()).sum(-1),
+    ("vae-gaussian-kl", "batch summed"): lambda mu, sigma: 0.5 * (mu**2 + sigma**2 - 1 - (sigma**2).log()).sum(0),
     ("vae-gaussian-kl", "not summed"): lambda mu, sigma: 0.5 * (mu**2 + sigma**2 - 1 - (sigma**2).log()),
     ("vae-reparameterise", "variance for standard deviation"): lambda mu, log_var, eps: mu + log_var.exp() * eps,
     ("vae-reparameterise", "half after exp"): lambda mu, log_var, eps: mu + 0.5 * log_var.exp() * eps,
@@ -50,12 +59,21 @@ AS_WRITTEN = {
     ("vae-loss", "batch summed"): lambda x, logits, mu, log_var:
         torch.nn.functional.binary_cross_entropy_with_logits(logits, x, reduction="sum")
         - 0.5 * torch.sum(1 + log_var - mu**2 - log_var.exp()),
+    ("vae-loss", "divergence subtracted"): lambda x, logits, mu, log_var:
+        torch.nn.functional.binary_cross_entropy_with_logits(logits, x, reduction="sum") / len(x)
+        - 0.5 * (mu**2 + log_var.exp() - 1 - log_var).sum(1).mean(),
+    ("vae-loss", "no divergence"): lambda x, logits, mu, log_var:
+        torch.nn.functional.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(1).mean(),
     ("vae-divergence", "both bugs"): lambda mu, log_var: torch.distributions.kl_divergence(
         torch.distributions.Normal(torch.zeros_like(mu), 1.0), torch.distributions.Normal(mu, log_var.exp())).sum(-1),
     ("vae-divergence", "one number"): lambda mu, log_var: torch.distributions.kl_divergence(
         torch.distributions.Normal(mu, (log_var / 2).exp()), torch.distributions.Normal(torch.zeros_like(mu), 1.0)).sum(),
     ("vae-score-gradient", "no baseline"): lambda f, z, mu, sigma, b:
         ((f * (z - mu)).mean() / sigma**2, (f * ((z - mu) ** 2 - sigma**2)).mean() / sigma**3),
+    ("vae-score-gradient", "by log sigma"): lambda f, z, mu, sigma, b:
+        (((f - b) * (z - mu)).mean() / sigma**2, ((f - b) * (((z - mu) / sigma) ** 2 - 1)).mean()),
+    ("vae-total-correlation", "joint without weights"): lambda log_q, N: tc_half_weighted(log_q, N, joint=0, marginals=1),
+    ("vae-total-correlation", "marginals without weights"): lambda log_q, N: tc_half_weighted(log_q, N, joint=1, marginals=0),
     ("vae-total-correlation", "weight once per dimension"): lambda log_q, N: tc_as_copied(log_q, N),
     ("vae-total-correlation", "mutual information"): lambda log_q, N: (
         log_q.sum(-1).diagonal() - (log_q.sum(-1) + disentangle.stratified_log_weights(len(log_q), int(N), log_q)).logsumexp(1)
@@ -64,8 +82,19 @@ AS_WRITTEN = {
         z_e, codebook, grad, beta),
     ("vae-straight-through", "mean of the squares"): lambda z_e, codebook, grad, beta: torch.autograd.grad(
         beta * F.mse_loss(z := z_e.clone().requires_grad_(), codebook[torch.cdist(z_e, codebook).argmin(1)]), z)[0] + grad,
+    ("vae-straight-through", "nearest by L1"): lambda z_e, codebook, grad, beta:
+        grad + 2 * beta * (z_e - codebook[torch.cdist(z_e, codebook, p=1).argmin(1)]),
+    ("vae-straight-through", "nearest by the largest coordinate"): lambda z_e, codebook, grad, beta:
+        grad + 2 * beta * (z_e - codebook[torch.cdist(z_e, codebook, p=torch.inf).argmin(1)]),
     ("vae-straight-through", "largest inner product"): lambda z_e, codebook, grad, beta:
         grad + 2 * beta * (z_e - codebook[(z_e @ codebook.T).argmax(1)]),
+    ("vae-mean-field", "bits"): lambda P: (
+        1 / P[0, 0], 1 / P[1, 1], 0.5 * (P[0, 0] * P[1, 1] / torch.linalg.det(P)).log2()),
+    ("vae-mean-field", "gap the other way round"): lambda P: (
+        *(1 / P.diagonal()),
+        torch.distributions.kl_divergence(
+            torch.distributions.MultivariateNormal(torch.zeros(2).double(), precision_matrix=P),
+            torch.distributions.MultivariateNormal(torch.zeros(2).double(), torch.diag(1 / P.diagonal())))),
     ("vae-mean-field", "marginal variances and their gap"): lambda P: (
         *torch.linalg.inv(P).diagonal(),
         torch.distributions.kl_divergence(
@@ -91,3 +120,14 @@ CHEATED = ("vae-reparameterise", "def reparameterise(mu, log_var, eps):\n    ret
 # What is made smaller so that the notebook runs quickly; the second is made true of a model that has hardly learnt.
 QUICK = (("(40, 200)", "(1, 20)"), ("epochs=15", "epochs=1"), ("valid, test = 100", "valid, test = 2"),
          ("assert buggy < 0.1", ""), ("assert mended > 3", ""))  # fmt: skip
+
+# Changes of a specification that no input can show, with the reason.
+EQUIVALENT = {
+    "vae-importance-bound": {"importance_bound: max(column) -> min(column)"},  # the log-weights of one example are of one size
+    # all points have the same dimensions, and each weight counts once
+    "vae-total-correlation": {
+        "correlation_at: log_q[0][0] -> log_q[0][1]", "correlation_at: log_q[0] -> log_q[1]", "correlation_at: w ** times -> w * times",
+    },
+    # the size counts only where somebody averages
+    "vae-straight-through": {"encoder_gradient: len(z_e) * len(z_e[0]) -> len(z_e) / len(z_e[0])"},
+}  # fmt: skip
