@@ -57,7 +57,7 @@ class BernoulliMixture(nn.Module):
         n = math.prod(sample_shape)
         k = torch.multinomial(self.pi, max(n, 1), replacement=True, generator=generator)[:n]
         u = torch.rand(n, self.theta.shape[1], generator=generator, dtype=self.theta.dtype, device=self.theta.device)
-        return (u < self.theta[k]).to(self.theta).reshape(*sample_shape, -1)
+        return (u < self.theta[k]).to(self.theta).reshape(*sample_shape, self.theta.shape[1])
 
 
 def _log(p: Tensor) -> Tensor:

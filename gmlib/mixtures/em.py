@@ -30,7 +30,10 @@ class Parameters(NamedTuple):
 
 
 class Prior(NamedTuple):
-    """An inverse Wishart prior on each covariance: density proportional to det(Sigma)^(-(nu + D + 1)/2) exp(-psi tr(Sigma^-1)/2)."""
+    """An inverse Wishart prior on each covariance: density proportional to det(Sigma)^(-(nu + D + 1)/2) exp(-psi tr(Sigma^-1)/2).
+
+    A tied covariance has it once for each component.
+    """
 
     psi: float
     nu: float
@@ -74,11 +77,17 @@ def log_joint(x: Tensor, theta: Parameters) -> Tensor:
     inverse = torch.linalg.solve_triangular(torch.where(broken[..., None], eye, L), eye, upper=False)
     centre = x.mean(0)  # far from zero, x - centre keeps the digits that count
     maps, shifts = inverse.reshape(R * K * D, D), (inverse @ (theta.mu - centre).unsqueeze(-1)).reshape(-1, 1)
-    squares = [(maps @ (part - centre).T - shifts).square().reshape(R * K, D, -1).sum(1) for part in x.split(BLOCK)]
+    squares = [torch.addmm(-shifts, maps, part).square().view(R * K, D, -1).sum(1) for part in _columns(x, centre)]
     log_det = inverse.diagonal(dim1=-2, dim2=-1).log().sum(-1)
     constant = theta.pi.log() + log_det - 0.5 * D * math.log(2 * math.pi)
     square = torch.cat(squares, 1).reshape(R, K, -1)
     return torch.where(broken, math.nan, constant.unsqueeze(-1) - 0.5 * square)  # eq-mixtures-joint
+
+
+def _columns(x: Tensor, centre: Tensor) -> Iterator[Tensor]:
+    """x - centre, some examples at a time, as columns ``(D, n)``: what is done for each component then runs along memory."""
+    for part in x.split(BLOCK):
+        yield (part - centre).T.contiguous()
 
 
 def e_step(x: Tensor, theta: Parameters) -> tuple[Tensor, Tensor]:
@@ -110,7 +119,8 @@ def m_step(
         ridge: added to the variances afterwards, as many programs do; then the step need not raise the bound.
 
     Returns:
-        The parameters; a component without points keeps the weight 0 and lies at the mean of x with its covariance.
+        The parameters; a component without points keeps the weight 0 and lies at the mean of x, with the covariance of x if
+        there is no prior and none to share.
 
     Raises:
         ValueError: on responsibilities that do not fit.
@@ -122,35 +132,40 @@ def m_step(
         >>> theta.mu.flatten(), theta.Sigma.flatten()
         (tensor([0.5000, 5.0000]), tensor([0.1667, 0.1000]))
     """
-    N, D = check_batch(x, "x").shape
+    if check_batch(x, "x").ndim != 2:
+        raise ValueError(f"x must have shape (N, D), got {tuple(x.shape)}")
+    N, D = x.shape
     if r.ndim != 3 or r.shape[2] != N:
         raise ValueError(f"r must have shape (R, K, {N}), got {tuple(r.shape)}")
     n = r.sum(2)
     none = (n == 0)[..., None]
-    safe = torch.where(n == 0, 1, n)
     centre = x.mean(0)
-    mu = torch.where(none, centre, centre + (r @ (x - centre)) / safe[..., None])  # eq-mixtures-m-step
-    scatter = _scatter(x, r, mu)
-    overall = (x - centre).T @ (x - centre) / N
-    scatter, weight = shape(torch.where(none[..., None], overall, scatter), safe)
-    if prior is None:
-        Sigma = scatter / weight[..., None, None]  # eq-mixtures-m-step
-    else:
-        eye = torch.eye(D, dtype=x.dtype, device=x.device)
-        Sigma = (scatter + prior.psi * eye) / (weight + prior.nu + D + 1)[..., None, None]  # eq-mixtures-map
+    offset = torch.where(none, 0, (r @ (x - centre)) / n[..., None])  # of the means from the centre
+    mu = centre + offset  # eq-mixtures-m-step
+    scatter, weight = _scatter(x, r, centre, offset), n
+    if prior is not None:
+        scatter, weight = scatter + prior.psi * torch.eye(D, dtype=x.dtype, device=x.device), n + prior.nu + D + 1  # eq-mixtures-map
+    scatter, weight = shape(scatter, weight)
+    of_all = shape((x - centre).T @ (x - centre) / N * torch.ones_like(scatter), n)[0]
+    empty = (weight == 0)[..., None, None]
+    Sigma = torch.where(empty, of_all, scatter / weight[..., None, None])  # eq-mixtures-m-step
     if ridge:
         Sigma = Sigma + ridge * torch.eye(D, dtype=x.dtype, device=x.device)
     return Parameters(n / N, mu, Sigma)  # eq-mixtures-m-step
 
 
-def _scatter(x: Tensor, r: Tensor, mu: Tensor) -> Tensor:
-    """sum_n r_n (x_n - mu)(x_n - mu)^T: centred first, since a difference of large moments loses its digits."""
-    R, K, D = mu.shape
-    total = x.new_zeros(R * K, D, D)
-    for part, weights in zip(x.split(BLOCK), r.flatten(0, 1).split(BLOCK, 1)):
-        d = part - mu.reshape(-1, 1, D)
-        total.baddbmm_((d * weights.unsqueeze(-1)).mT, d)
-    return total.reshape(R, K, D, D)
+def _scatter(x: Tensor, r: Tensor, centre: Tensor, offset: Tensor) -> Tensor:
+    """sum_n r_n (x_n - mu)(x_n - mu)^T with mu = centre + offset, as sum_n r_n (x_n - mu)(x_n - centre)^T.
+
+    That is the same, since sum_n r_n (x_n - mu) = 0, and one product for all components. A difference of moments is the same
+    too, but loses its digits.
+    """
+    R, K, D = offset.shape
+    total, shifts = x.new_zeros(R * K * D, D), offset.reshape(-1, D, 1)
+    for part, weights in zip(_columns(x, centre), r.reshape(R * K, 1, -1).split(BLOCK, 2)):
+        total.addmm_((part - shifts).mul_(weights).reshape(R * K * D, -1), part.T)
+    total = total.reshape(R, K, D, D)
+    return (total + total.mT) / 2
 
 
 class Step(NamedTuple):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gmlib.core import check_batch, check_count
+from gmlib.core import check_batch, check_count, check_shape
 from gmlib.targets import Gaussian
 
 
@@ -115,7 +115,7 @@ def em_missing(x: Tensor, steps: int) -> Iterator[Missing]:
         >>> bool(last.mu[1] > x[[0, 2, 3], 1].mean())
         True
     """
-    seen = ~x.isnan()
+    seen = ~check_shape(x, "x").isnan()
     if x.ndim != 2 or not seen.any(0).all() or not seen.any(1).all():
         raise ValueError("x must have shape (N, D), with a value in each row and in each column")
     mu = x.nanmean(0)

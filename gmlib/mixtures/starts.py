@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gmlib.core import check_batch, check_count
-from gmlib.mixtures.em import Parameters, Prior, Shape, em, full, m_step, tied
+from gmlib.mixtures.em import Parameters, Prior, Shape, diagonal, em, full, m_step, spherical, tied
 from gmlib.targets import GaussianMixture
 
 
@@ -49,6 +49,9 @@ def kmeans_plus_plus(x: Tensor, K: int, restarts: int = 1, generator: torch.Gene
 
 def nearest_centre(x: Tensor, centres: Tensor) -> Tensor:
     """The index of the nearest centre, shape ``(R, N)``, for centres ``(R, K, D)``."""
+    check_batch(x, "x", check_batch(centres, "centres").shape[-1])
+    if x.ndim != 2 or centres.ndim != 3:
+        raise ValueError(f"x must have shape (N, D) and centres (R, K, D), got {tuple(x.shape)} and {tuple(centres.shape)}")
     offset = x.mean(0)
     d, c = x - offset, centres - offset
     return (c.square().sum(-1).unsqueeze(1) - 2 * d @ c.mT).argmin(-1)
@@ -67,10 +70,11 @@ def lloyd(x: Tensor, centres: Tensor, steps: int) -> tuple[Tensor, Tensor]:
         (tensor([[[0.5000],
                  [5.0000]]]), tensor([0.1667]))
     """
+    offset = x.mean(0)
     for _ in range(check_count(steps, "steps")):
         r = torch.nn.functional.one_hot(nearest_centre(x, centres), centres.shape[1]).mT.to(x.dtype)
         n = r.sum(-1, keepdim=True)
-        centres = torch.where(n == 0, centres, r @ x / n.clamp(min=1))  # eq-mixtures-k-means
+        centres = torch.where(n == 0, centres, offset + r @ (x - offset) / n.clamp(min=1))  # eq-mixtures-k-means
     chosen = centres.gather(1, nearest_centre(x, centres).unsqueeze(-1).expand(-1, -1, x.shape[1]))
     return centres, (x - chosen).square().sum(-1).mean(-1)
 
@@ -143,13 +147,19 @@ def fit(
 def free_parameters(K: int, D: int, shape: Shape = full) -> int:
     """How many numbers a mixture of K Gaussians in D dimensions may choose.
 
+    Raises:
+        ValueError: on a shape that is none of the four.
+
     Source: in the book eq-mixtures-bic.
 
     Example:
         >>> free_parameters(3, 4)
         44
     """
-    of_one = {"full": D * (D + 1) // 2, "tied": D * (D + 1) // 2, "diagonal": D, "spherical": 1}[shape.__name__]
+    shapes = {full: D * (D + 1) // 2, tied: D * (D + 1) // 2, diagonal: D, spherical: 1}
+    if shape not in shapes:
+        raise ValueError(f"shape must be full, tied, diagonal or spherical, got {shape!r}")
+    of_one = shapes[shape]
     return check_count(K, "K") - 1 + K * check_count(D, "D") + (of_one if shape is tied else K * of_one)
 
 
