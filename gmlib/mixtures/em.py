@@ -143,14 +143,15 @@ def m_step(
     offset = torch.where(none, 0, (r @ (x - centre)) / n[..., None])  # of the means from the centre
     mu = centre + offset  # eq-mixtures-m-step
     scatter, weight = _scatter(x, r, centre, offset), n
+    eye = torch.eye(D, dtype=x.dtype, device=x.device)
     if prior is not None:
-        scatter, weight = scatter + prior.psi * torch.eye(D, dtype=x.dtype, device=x.device), n + prior.nu + D + 1  # eq-mixtures-map
+        scatter, weight = scatter + prior.psi * eye, n + prior.nu + D + 1  # eq-mixtures-map
     scatter, weight = shape(scatter, weight)
-    of_all = shape((x - centre).T @ (x - centre) / N * torch.ones_like(scatter), n)[0]
+    of_all, _ = shape(((x - centre).T @ (x - centre) / N).expand_as(scatter), n)
     empty = (weight == 0)[..., None, None]
     Sigma = torch.where(empty, of_all, scatter / weight[..., None, None])  # eq-mixtures-m-step
     if ridge:
-        Sigma = Sigma + ridge * torch.eye(D, dtype=x.dtype, device=x.device)
+        Sigma = Sigma + ridge * eye
     return Parameters(n / N, mu, Sigma)  # eq-mixtures-m-step
 
 

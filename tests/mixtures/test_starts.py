@@ -56,8 +56,8 @@ def test_nearest_centre_by_loops(generator):
     x, centres = (torch.randn(*n, 3, generator=generator, dtype=F64) for n in ((30,), (2, 4)))
     for c, found in zip(centres.tolist(), nearest_centre(x, centres).tolist(), strict=True):
         assert found == [min(range(4), key=lambda k: math.dist(p, c[k])) for p in x.tolist()]
-    far = torch.tensor([[10_000.0], [10_000.4], [10_001.0]])
-    assert nearest_centre(far, torch.tensor([[[10_000.2], [10_000.9]]])).tolist() == [[0, 0, 1]]
+    far = 10_000 + torch.arange(40).float()[:, None]  # in float32, whose squares here are multiples of 8
+    assert nearest_centre(far, 10_000 + torch.tensor([[[9.0], [20.0]]]))[0].tolist() == [int(n > 14) for n in range(40)]
 
 
 def one_round(points, centres):
