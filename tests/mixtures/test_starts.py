@@ -57,7 +57,7 @@ def test_nearest_centre_by_loops(generator):
     for c, found in zip(centres.tolist(), nearest_centre(x, centres).tolist(), strict=True):
         assert found == [min(range(4), key=lambda k: math.dist(p, c[k])) for p in x.tolist()]
     far = 10_000 + torch.arange(40).float()[:, None]  # in float32, whose squares here are multiples of 8
-    assert nearest_centre(far, 10_000 + torch.tensor([[[13.0], [16.0]]]))[0].tolist() == [int(n > 14) for n in range(40)]
+    assert nearest_centre(far, 10_000 + torch.tensor([[[14.0], [15.0]]]))[0].tolist() == [int(n > 14) for n in range(40)]
 
 
 def one_round(points, centres):
