@@ -187,7 +187,9 @@ UNCHECKED = {
         diffusion.forward.as_column diffusion.forward.number diffusion.forward.step_beta diffusion.forward.step_beta_tilde
         diffusion.parameterisation.noise_from_x0 diffusion.schedule.Schedule.time
         autoregressive.binary.BinaryModel.logits autoregressive.convolution.gate autoregressive.heads.binned_logistic
-        autoregressive.recurrent.combine autoregressive.recurrent.lstm_step autoregressive.recurrent.skew""",
+        autoregressive.recurrent.combine autoregressive.recurrent.lstm_step autoregressive.recurrent.skew
+        mixtures.em.diagonal mixtures.em.full mixtures.em.log_joint mixtures.em.log_prior mixtures.em.spherical
+        mixtures.em.tied""",
     "a step within log_prob or sample of a model of images, which has checked them": """
         autoregressive.cached.PixelCache.outputs autoregressive.cached.PixelCache.put
         autoregressive.heads.Categorical.log_prob autoregressive.heads.Categorical.probs autoregressive.heads.Categorical.sample

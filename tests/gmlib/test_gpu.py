@@ -14,7 +14,7 @@ import torch
 
 from tests.gmlib.cuda import On, SameNoise  # before the library: see there
 
-from gmlib import autoregressive, data, divergences, gan, metrics, overview, targets, vae
+from gmlib import autoregressive, data, divergences, gan, metrics, mixtures, overview, targets, vae
 from gmlib.nn import BernoulliNet, GaussianNet, mlp, stacked_mlp
 from gmlib.train import ema, train
 from tests.laws import laws
@@ -181,6 +181,39 @@ def test_divergences_equal_the_cpu():
             divergences.wasserstein1_normals(x[0], a[:2], y[0], b[:2]), law.entropy,
             divergences.functional_derivative(lambda p: p.log().sum(), p, 0.1),
         ])  # fmt: skip
+    for cpu, gpu in zip(*results, strict=True):
+        close(gpu, cpu)
+
+
+def test_mixtures_equal_the_cpu():
+    """EM in each shape, with and without a prior, beside a restart that has broken down; k-means, missing values, bits."""
+    results = []
+    for device in ("cpu", DEVICE):
+        x = torch.randn(2500, 3, generator=on(), dtype=F64).to(device)
+        x = torch.cat([x, 0.4 * x + torch.tensor([3.0, -1.0, 2.0], dtype=F64, device=device)])
+        g = mixtures.fit_gaussian(x)
+        with SameNoise():
+            theta = mixtures.start(x, 3, 4, on())
+            found = mixtures.fit(x, 2, restarts=2, steps=5, generator=on())
+        Sigma = theta.Sigma.clone()
+        Sigma[1, 0] = 0
+        theta = theta._replace(Sigma=Sigma)
+        results.append([*theta, found.of_restarts, found.mixture.Sigma, *mixtures.lloyd(x, theta.mu, 5)])
+        for shape in (mixtures.full, mixtures.tied, mixtures.diagonal, mixtures.spherical):
+            for prior in (None, mixtures.Prior(0.7, 5.0)):
+                *_, last = mixtures.em(x, theta, 5, shape, prior)
+                assert last.log_prob.isnan().tolist() == [False, True, False, False]
+                sound = mixtures.Parameters(*(t[[0, 2, 3]] for t in last.theta))
+                log_r, _ = mixtures.e_step(x, sound)
+                results[-1] += [last.log_prob[[0, 2, 3]], *sound, log_r.exp(), mixtures.bound(x, log_r, sound)]
+                results[-1] += [mixtures.log_prior(sound, mixtures.Prior(0.7, 5.0))]
+        holes = torch.where((x > 1.5) & (x[:, :1] < 1), torch.nan, x)[:300]
+        *_, missing = mixtures.em_missing(holes, 5)
+        start = mixtures.BernoulliMixture(x[:2, 0].softmax(0), x[3:5].sigmoid())
+        *_, bits = mixtures.bernoulli_em((x > 0).to(F64), start, 5, 1.5)
+        given = mixtures.condition(g, [2], x[0, :1])
+        results[-1] += [given.mu, given.Sigma, mixtures.marginal(g, [2, 0]).Sigma, *missing, bits.pi, bits.theta]
+    assert all(t.device.type == DEVICE for t in results[1])
     for cpu, gpu in zip(*results, strict=True):
         close(gpu, cpu)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.distributions import MultivariateNormal, Normal
 
-from gmlib import autoregressive, core, data, overview, targets, vae
+from gmlib import autoregressive, core, data, mixtures, overview, targets, vae
 from gmlib.nn import BernoulliNet, GaussianNet, mlp
 from tests.laws import laws
 
@@ -240,6 +240,7 @@ def several_scales():
 ORDER = torch.tensor([2, 0, 3, 1])
 LEVELS, COLOUR = autoregressive.Categorical(3), autoregressive.LogisticMixture(3, 2, 3)
 MASSES = {
+    "Bernoulli mixture": lambda: masses(mixtures.BernoulliMixture(t(0.25, 0.45, 0.3), t([0.9, 0.2, 0.4], [0.1, 0.7, 0.6], [0.5, 0.3, 1.0])), 2, 3),
     "fully visible": lambda: masses(autoregressive.BinaryModel(autoregressive.Logistic(4), 4), 2, 4),
     "neural fully visible": lambda: masses(autoregressive.BinaryModel(autoregressive.PixelMLPs(4, 3), 4, ORDER), 2, 4),
     "NADE": lambda: masses(autoregressive.BinaryModel(autoregressive.NADE(4, 5), 4, ORDER), 2, 4),
@@ -257,7 +258,7 @@ MASSES = {
 
 
 @pytest.mark.parametrize("make", MASSES.values(), ids=MASSES.keys())
-def test_autoregressive_models(make, generator):
+def test_models_of_vectors_and_images(make, generator):
     """Weights moved a little, so that every image is drawn many times."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
