@@ -18,7 +18,7 @@ from tools.common import EXERCISES, ROOT, notebooks, tracked
 COLAB = "https://colab.research.google.com/github/"
 TEXT = {".md", ".ipynb", ".toml", ".cff", ".yml", ".yaml", ".py", ".html", ".js", ".css", ".txt", ".bib", ""}
 # GitHub repositories of other people, "owner/name", that the book may link to
-OTHERS = {"rtqichen/beta-tcvae", "YannDubs/disentangling-vae"}
+OTHERS = {"rtqichen/beta-tcvae", "YannDubs/disentangling-vae", "igul222/pixel_rnn"}
 
 
 @dataclass(frozen=True)
