@@ -7,10 +7,10 @@ import functools
 import re
 
 from tools.common import notebooks
-from tools.grade_mend import LOOK, Unreadable, defined, grade_id, like, read, settings
-from tools.grade_scan import reaches
+from tools.grade_mend import LOOK, Unreadable, grade_id, like, read, settings
+from tools.grade_scan import names, reaches
 
-SHOWN = 3  # cells that are named in a line
+LONGEST = 40  # characters that are shown of a cell
 LONG = 25  # characters of a line by which its author is known
 
 
@@ -38,18 +38,34 @@ def own_cells(nb, release, but=("setup", "settings")):
 
 
 def added(nb, release):
-    """Of each cell that the student added and that no answer or check uses: where it stands, and how it begins."""
-    used = " ".join(c.source for c in nb.cells if settings(c))
-    cells = [(i, c) for i, c in own_cells(nb, release) if not settings(c)]
-    cells = [(i, c) for i, c in cells if not any(re.search(rf"\b{name}\b", used) for name in defined(c))]
-    return [f"at {place(nb, i)}, {c.cell_type}: {c.source.strip().splitlines()[0][:50]}" for i, c in cells]
+    """Of each cell that the student added and the machine did not use: the graded cell at which it stands, and how it begins."""
+    own = [i for i, c in own_cells(nb, release) if not settings(c)]
+    used = used_by(nb, {i for i, c in enumerate(nb.cells) if settings(c)})
+    return [(place(nb, i), nb.cells[i].source.strip().splitlines()[0][:LONGEST]) for i in own if i not in used]
 
 
-def unused(cells, missing):
-    """The line that tells of added cells; somebody has to look where points are missing that they may be worth."""
-    more = f"; and {len(cells) - SHOWN} more" if len(cells) > SHOWN else ""
-    told = f"cells of the student's own that the machine did not use ({'; '.join(cells[:SHOWN])}{more})"
-    return f"points are missing, and there are {told}" if cells and missing else told if cells else None
+def used_by(nb, graded):
+    """These cells, and where those stand that give a name to one of them, or to one that gives one to them.
+
+    What a function reads has its last value from above the cell that calls it: its own, or a graded one further down.
+    """
+    told = [names(c.source if c.cell_type == "code" else "") for c in nb.cells]
+    used, new = set(), graded
+    while new:
+        used |= new
+        reads = {(name, at) for at in new for name in told[at][1]}
+        reads |= {(name, i) for at in new for name in told[at][2] for i in {at, *graded} if i >= at}
+        new = {max((i for i in range(at) if name in told[i][0]), default=at) for name, at in reads} - used
+    return used
+
+
+def unused(cells):
+    """The line that tells of added cells, by the exercise at which they stand."""
+    at = {}
+    for name, beginning in cells:
+        at.setdefault(name.removesuffix("-check"), []).append(beginning)
+    told = "; ".join(f"at {name}: {' | '.join(beginnings)}" for name, beginnings in at.items())
+    return f"cells of the student's own that the machine did not use ({told})"
 
 
 def reaching(nb, release):

@@ -1,11 +1,12 @@
-"""What in a student's cells reaches beyond the exercise: for the checker, its specifications, files or other processes.
+"""What the text of a student's cells tells: the names that it gives and reads, and what reaches beyond the exercise.
 
-It reads the text alone, so it proves nothing: such a line may be harmless, and whoever wants to can write it so that it is
-not seen here. It names what somebody should read.
+Beyond it lie the checker, its specifications, files and other processes. Only the text is read, so it proves nothing: such a
+line may be harmless, and whoever wants to can write it so that it is not seen here. It names what somebody should read.
 """
 
 import ast
 import re
+import symtable
 
 from IPython.core.inputtransformer2 import TransformerManager
 
@@ -18,14 +19,43 @@ PLAIN = {"__call__", "__class__", "__doc__", "__enter__", "__exit__", "__getitem
          "__main__", "__name__", "__next__", "__post_init__", "__repr__", "__version__"}  # fmt: skip
 FRAME = re.compile(r"(f|tb|gi|cr|ag)_(back|code|frame|globals|locals|next|builtins)$")
 MAGIC = re.compile(r"^\s*%{1,2}(autoreload|config|load_ext|matplotlib|pip|time|timeit)\b.*$", re.MULTILINE)
+BROKEN = (SyntaxError, ValueError, MemoryError, RecursionError)  # of code that does not run, or is nested too deep
+
+
+def plain(source):
+    """A cell's code as Python's own."""
+    return TransformerManager().transform_cell(MAGIC.sub("", source))
+
+
+def names(source):
+    """The names that a cell's code gives to others, those that it reads, and those that its functions read once they are called.
+
+    It gives what it assigns and defines; what it imports only if there is nothing else, since many cells import the same.
+    """
+    try:
+        cell = symtable.symtable(plain(source), "cell", "exec")
+    except BROKEN:
+        return set(), set(), set()
+    assigned = {s.get_name() for s in cell.get_symbols() if s.is_assigned()}
+    imported = {s.get_name() for s in cell.get_symbols() if s.is_imported()}
+    now = {s.get_name() for s in cell.get_symbols() if s.is_referenced()} - assigned - imported
+    later = {s.get_name() for part in within(cell) for s in part.get_symbols() if s.is_global() and s.is_referenced()}
+    return assigned or imported, now, later
+
+
+def within(scope):
+    """The functions, classes and comprehensions in it, and those in them."""
+    for part in scope.get_children():
+        yield part
+        yield from within(part)
 
 
 def reaches(source):
     """The names in a cell's code that reach beyond the exercise, in the order of the alphabet."""
     try:
-        tree = ast.parse(TransformerManager().transform_cell(MAGIC.sub("", source)))
-    except (SyntaxError, ValueError):
-        return []  # it does not run
+        tree = ast.parse(plain(source))
+    except BROKEN:
+        return []
     imported = {(a.asname or a.name).partition(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
     return sorted({name for node in ast.walk(tree) for name in of_node(node, imported)})
 

@@ -158,9 +158,8 @@ def row(gradebook, course, assignment, student, graded):
     decided = {g.name.removesuffix("-check") for g in by_hand}
     settled = [text for text in look if text.partition(":")[0].removesuffix("-check") in decided]
     notes, look = notes + settled, [text for text in look if text not in settled]
-    missing = any(g.manual_score is None and g.auto_score is not None and g.auto_score < g.max_score for g in grades.values())
-    if told := unused(record.get("added", []), missing):
-        (look if missing else notes).append(told)
+    if added := record.get("added", []):
+        (notes if all(name.removesuffix("-check") in decided for name, _ in added) else look).append(unused(added))
     said = verdicts(course, assignment, student)
     points, grouped = {}, {}
     for notebook, name, _, by_hand in graded:

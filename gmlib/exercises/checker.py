@@ -30,7 +30,7 @@ class CheckFailed(AssertionError):
 
 
 class _NoNumbers(Exception):
-    """An answer returned something that is not made of numbers."""
+    """An answer returned something that is not made of numbers; what to tell of it, in both languages."""
 
 
 def check(name: str, answer: Callable | Any, student: str | int | None = None) -> None:
@@ -87,11 +87,8 @@ def normal(student: str | int | None) -> str:
 def _tensors(case: dict[str, Numbers]) -> dict[str, Tensor]:
     import torch
 
-    return {key: torch.tensor(v, dtype=torch.int64 if _whole(v) else torch.float64) for key, v in case.items()}
-
-
-def _whole(value: Numbers) -> bool:
-    return all(map(_whole, value)) if isinstance(value, list) else isinstance(value, int)
+    whole = {key: all(isinstance(number, int) for number in _flat(v)) for key, v in case.items()}
+    return {key: torch.tensor(v, dtype=torch.int64 if whole[key] else torch.float64) for key, v in case.items()}
 
 
 def results(name: str, exercise: Exercise, answer: Any, cases: list[dict]) -> list[Numbers]:
@@ -113,11 +110,7 @@ def _run(name: str, answer: Callable, case: dict[str, Numbers]) -> Numbers:
         with answering():
             return _plain(answer(*arguments))
     except _NoNumbers as problem:
-        if str(problem) == "None":
-            en, zh = "It returns None: is a `return` missing?", "它返回 None：是不是漏了 return？"
-        else:
-            en, zh = f"It returns something else than numbers: {problem}.", f"它返回的不是数，而是 {problem}。"
-        raise _failure(name, en, zh, case) from None
+        raise _failure(name, *problem.args, case) from None
     except RecursionError:
         raise _failure(name, "It calls itself without end.", "它不停地调用自身。", case) from None
     except (Exception, SystemExit) as error:
@@ -140,7 +133,10 @@ def _plain(value: Any) -> Numbers:
         return [_plain(v) for v in value]
     if isinstance(value, Real):
         return float(value)
-    raise _NoNumbers("None" if value is None else f"{type(value).__name__}")
+    if value is None:
+        raise _NoNumbers("It returns None: is a `return` missing?", "它返回 None：是不是漏了 return？")
+    kind = type(value).__name__
+    raise _NoNumbers(f"It returns something else than numbers: {kind}.", f"它返回的不是数，而是 {kind}。")
 
 
 def _spoilt(value: Numbers) -> Numbers:

@@ -165,7 +165,8 @@ def notebooks_of(stub, right):
         "fay-endless": (answered(good, kl("    while True: pass"), exits), (0, 2, 3), ["! vae-gaussian-kl: it did not stop in time"]),
         "gus-stubborn": (with_a_look_around(answered(good, kl(f"    {DEAF.strip().replace(chr(10), '; ')}\n    while True: pass"))),
                          (0, 2, 3), ["even when interrupted", "! vae-gaussian-kl: read this code, it uses signal",
-                                     "it uses glob, subprocess, sys", "! points are missing, and there are cells of the student's own",
+                                     "it uses glob, subprocess, sys",
+                                     f"! cells of the student's own that the machine did not use (at {TEXT}: import glob",
                                      "! processes that outlived the grading were ended: 1"]),
         "hana-killed": (answered(good, kl("    import os\n    os._exit(1)")), (0, 2, 3), ["! vae-gaussian-kl", "the kernel died"]),
         "ivan-prints": (answered(good, kl("    while True: print('x' * 1000)")), (0, 2, 3), ["! vae-gaussian-kl: it did not stop"]),
@@ -396,6 +397,11 @@ def test_points_by_hand_are_kept_within_what_the_cell_has(graded, capsys):
     grade_by_hand.give(course, "vae", "fay-endless", KL, "1", "Nearly · 差一点")  # as the table names it
     assert "1 of 2" in capsys.readouterr().out
     assert "fay-endless" not in grade_table.table(course, "vae")  # somebody has looked
+    assert "! cells of the student's own that" in capsys.readouterr().out
+    grade_by_hand.give(course, "vae", "gus-stubborn", TEXT, "4")  # where his cell stands
+    assert "gus-stubborn" in grade_table.table(course, "vae")  # for other reasons
+    said = capsys.readouterr().out
+    assert "cells of the student's own that" in said and "! cells of the student's own that" not in said
     for call in ((f"{KL}-check", "3"), (f"{KL}-check", "-1"), (f"{KL}-check", "five"), ("no-such-cell", "1")):
         with pytest.raises(SystemExit):
             grade_by_hand.give(course, "vae", "fay-endless", *call)

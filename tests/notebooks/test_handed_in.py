@@ -48,25 +48,65 @@ def test_of_two_such_answers_the_last_counts_and_somebody_looks():
 def test_what_no_answer_uses_is_named():
     project, text = new_code_cell("results = {}\nfor k in (2, 4): results[k] = k"), new_markdown_cell("It rises, as one sees.")
     nb, notes, added = mended(project, text, at=len(STUB_NB.cells))
-    assert notes == [] and [a.split(": ")[1] for a in added] == ["results = {}", "It rises, as one sees."]
-    assert all(TEXT in a for a in added)
+    assert notes == [] and added == [(TEXT, "results = {}"), (TEXT, "It rises, as one sees.")]
 
 
-def test_a_helper_of_an_answer_is_used_and_the_exercises_own_cells_are_not_added():
-    helper = new_code_cell("def half(x):\n    return x / 2")
-    nb = answered(STUB_NB, RIGHT, {KL: RIGHT[KL].replace("0.5 * (", "half(")})
-    assert mended(helper, at=2, nb=nb)[2] == [] == mended(nb=answered(STUB_NB, RIGHT))[2]
+HALF, THIRD = "def half(x):\n    return x / 2", RIGHT[KL].replace("0.5 * (", "half(")
+HELPERS = {
+    "a function": (HALF, THIRD),
+    "a helper of a helper": ("two = 2\ndef half(x):\n    return x / two", THIRD),
+    "in two cells": ("two = 2", "def half(x):\n    return x / two", THIRD),
+    "a class": ("class Half:\n    def __call__(self, x):\n        return x / 2", THIRD.replace("half(", "Half()(")),
+    "two names at once": ("half, other = (lambda x: x / 2), None", THIRD),
+    "an import": ("from operator import truediv", THIRD.replace("half(", "truediv(2 * (").replace(".sum", " / 2, 2).sum")),
+    "below a magic": (f"%matplotlib inline\n{HALF}", THIRD),
+}
+
+
+@pytest.mark.parametrize("kind", HELPERS)
+def test_a_helper_of_an_answer_is_used(kind):
+    *helpers, answer = HELPERS[kind]
+    assert mended(*map(new_code_cell, helpers), at=2, nb=answered(STUB_NB, RIGHT, {KL: answer}))[2] == []
+
+
+UNUSED = {
+    "a trial": "print(gaussian_kl(torch.zeros(1, 2), torch.ones(1, 2)))",
+    "a name that an answer has for an argument": "mu = torch.zeros(3)",
+    "a name that the text of the answer has": "bound = 1",
+    "an import that others make too": "import math\nresults = {}",
+    "what does not run": "def half(x",
+    "what is nested too deep to be read": "x = " + "-" * 9_000 + "1",
+    "a magic": "%pip install nothing",
+    "a comment": "# it rises, as one sees",
+}
+
+
+@pytest.mark.parametrize("kind", UNUSED)
+def test_what_only_looks_as_if_an_answer_used_it_is_named(kind):
+    nb = answered(STUB_NB, RIGHT)
+    nb, _, added = mended(new_code_cell(UNUSED[kind]), at=find(nb, KL), nb=nb)
+    assert added == [(f"{KL}-check", UNUSED[kind].splitlines()[0][:40])] and grade_own.reaching(nb, STUB_NB) == []
+
+
+@pytest.mark.parametrize("where, used", [(KL, False), (f"{KL}-check", True), (DRAW, False)], ids=["above", "between", "below"])
+def test_a_second_answer_is_used_only_where_the_check_takes_it(where, used):
+    """Beside an answer in its own place, which is wrong."""
+    nb = answered(STUB_NB, RIGHT, {KL: WRONG[KL]})
+    nb, _, added = mended(new_code_cell(RIGHT[KL]), at=find(nb, where), nb=nb)
+    assert (added == []) == used and points(nb) == ((2 if used else 0), 2, 3)
+
+
+def test_the_exercises_own_cells_are_not_added():
+    assert mended(nb=answered(STUB_NB, RIGHT))[2] == []
     other_links = copy.deepcopy(STUB_NB)
     for cell in other_links.cells:
         cell.source = cell.source.replace("](http", "](../http")
     assert other_links != STUB_NB and mended(nb=other_links)[2] == []
 
 
-def test_an_added_cell_wants_a_look_where_points_are_missing():
-    assert grade_own.unused([], True) is None
-    line = grade_own.unused(["a", "b", "c", "d"], True)
-    assert "points are missing" in line and "a; b; c; and 1 more" in line
-    assert "points are missing" not in grade_own.unused(["a"], False)
+def test_one_line_tells_of_all_added_cells():
+    line = grade_own.unused([(f"{KL}-check", "a"), (f"{DRAW}-check", "b"), (f"{KL}-check", "c"), (TEXT, "d")])
+    assert line.endswith(f"did not use (at {KL}: a | c; at {DRAW}: b; at {TEXT}: d)")
 
 
 # --- stopped, left behind, too large ----------------------------------------------------------------------------
