@@ -20,6 +20,7 @@ APART = [
 
 
 def log_joint(x, setting):
+    """log p(x, y=1) and log p(x, y=2), of one point or of many."""
     pi1, mu, sigma = setting
     return np.array([math.log(pi) + multivariate_normal.logpdf(x, m, np.diag(np.square(s)))
                      for pi, m, s in zip((pi1, 1 - pi1), mu, sigma)])  # fmt: skip

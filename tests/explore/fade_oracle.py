@@ -2,6 +2,7 @@
 integers of any size for the noise, Bayes' rule in precisions for a step back, and an ODE solver for the flow."""
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from scipy.integrate import quad, solve_ivp
@@ -58,6 +59,7 @@ def kl(t):
     return sum(quad(part, a, a + 0.5, epsabs=1e-13, epsrel=1e-11)[0] for a in np.arange(-8, 8, 0.5))
 
 
+@lru_cache
 def faded(t):
     """As `gmlib.explore.faded`, without what is not there."""
     at = zeros(t)

@@ -16,17 +16,26 @@ SET = """([language, theme]) => {
   document.querySelector(`.bi-switch button[value="${language}"]`).click();
   document.documentElement.dataset.theme = theme;
 }"""
-# What nearly all of it shows in: in both languages nothing is hidden. For a page whose kind is looked at in every look.
-FEWER, FEWER_LOOKS = STRUCTURE[2:], LOOKS[4:]
+# What nearly all of a text shows in: both languages at once, where nothing is hidden, as narrow as its overflow was measured.
+# For a page whose kind is looked at in every look: what stands around its text is the same, and no colour depends on the width.
+FEWER, FEWER_LOOKS = ((320, "both"),), ((320, "both", "light"), (320, "both", "dark"))
 STILL = """*, *::before, *::after { transition: none !important; animation: none !important; }
 .axe-aside { display: none !important; }"""
-# Thousands of glyphs say nothing to axe: an empty box of the same size stands for each formula.
-BOXES = """() => document.querySelectorAll("mjx-container").forEach((e) => {
-  const box = e.firstElementChild.getBoundingClientRect();
-  e.firstElementChild.style.cssText = `display: inline-block; width: ${box.width}px; height: ${box.height}px`;
-  e.firstElementChild.replaceChildren();
-  e.querySelector("mjx-assistive-mml")?.remove();
-})"""
+# Thousands of glyphs say nothing to axe, and cost time at each change of width or language: an empty box of the same size,
+# in the size of its letters, stands for each formula that shows. First all are measured, then all are changed.
+BOXES = """() => {
+  document.querySelector(".bi-switch button[value=both]").click();
+  const formulas = [...document.querySelectorAll("mjx-container:not(.boxed)")].map((e) => {
+    const box = e.firstElementChild.getBoundingClientRect(), em = parseFloat(getComputedStyle(e.firstElementChild).fontSize);
+    return [e, `display: inline-block; width: ${box.width / em}em; height: ${box.height / em}em`];
+  });
+  for (const [e, style] of formulas) {
+    e.classList.add("boxed");
+    e.firstElementChild.style.cssText = style;
+    e.firstElementChild.replaceChildren();
+    e.querySelector("mjx-assistive-mml")?.remove();
+  }
+}"""
 # The contrast of a text follows from its style: its own colour, size and weight, for a link the words around it and its
 # underline, and all that is painted behind it up to the root. One element stands for each style that is not known yet.
 # (Axe does not judge text inside a drawing.)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import shutil
 import subprocess
@@ -39,6 +40,11 @@ def packed(path: Path, changed: float) -> bytes:
     return gzip.compress(path.read_bytes(), 6)
 
 
+NOTHING = "/nothing"  # an address of the site at which there is no page
+CLEAR = "localStorage.clear(); sessionStorage.clear()"
+LASTING = ("add_init_script", "emulate_media")  # what a tab cannot be made to forget
+
+
 class Handler(SimpleHTTPRequestHandler):
     """Static files under the prefix as the public host (GitHub Pages) gives them: text in gzip, kept for ten minutes; a
     missing page gets the book's 404 page."""
@@ -47,6 +53,8 @@ class Handler(SimpleHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
+        if self.path == NOTHING:
+            return self.give(200, b"", "text/html")
         path = Path(self.translate_path(self.path.removeprefix(self.server.prefix)))
         path = path / "index.html" if path.is_dir() else path
         code, path = (200, path) if path.is_file() else (404, Path(self.directory, "404.html"))
@@ -54,7 +62,9 @@ class Handler(SimpleHTTPRequestHandler):
             return self.send_error(404)
         gzipped = path.suffix in COMPRESSED and "gzip" in self.headers.get("Accept-Encoding", "")
         body = packed(path, path.stat().st_mtime) if gzipped else path.read_bytes()
-        kind = self.guess_type(path)
+        self.give(code, body, self.guess_type(path), gzipped)
+
+    def give(self, code: int, body: bytes, kind: str, gzipped: bool = False) -> None:
         self.send_response(code)
         self.send_header("Content-Type", f"{kind}; charset=utf-8" if kind.startswith("text/") else kind)
         self.send_header("Content-Length", str(len(body)))
@@ -160,6 +170,7 @@ class Visit:
     origin: str
     faults: list[str] = field(default_factory=list)
     waiting: set = field(default_factory=set)
+    lasting: bool = False  # whether something was done to the tab that no other test may meet
 
     def watch(self) -> None:
         self.page.on("console", lambda m: m.type in {"error", "warning"} and self.faults.append(f"console: {m.text}"))
@@ -168,6 +179,40 @@ class Visit:
         self.page.on("requestfinished", lambda request: self.waiting.discard(request))
         self.page.on("requestfailed", self.note_failure)
         self.page.on("response", lambda r: r.status >= 400 and self.faults.append(f"{r.status}: {r.url}"))
+        for name in LASTING:
+            setattr(self.page, name, self.noted(getattr(self.page, name)))
+
+    def noted(self, method):
+        def call(*args, **options):
+            self.lasting = True
+            return method(*args, **options)
+
+        return call
+
+    def empty_cache(self) -> None:
+        """The next page is read as by a reader who has nothing of the site: its formulas come after its first drawing."""
+        self.page.context.new_cdp_session(self.page).send("Network.clearBrowserCache")
+
+    def store(self, name: str, value: str) -> None:
+        """What an earlier visit left in the browser."""
+        self.page.goto(self.origin + NOTHING)
+        self.page.evaluate("([name, value]) => localStorage.setItem(name, value)", [name, value])
+
+    def forget(self, width: int = 1280) -> None:
+        """As at a first visit, but for the browser's cache: no choice stored, no other page, pointer and keys at rest."""
+        for other in self.page.context.pages:
+            if other != self.page:
+                other.close()
+        self.page.unroute_all()
+        self.page.mouse.up()
+        if self.page.url.startswith(self.origin):
+            self.page.evaluate(CLEAR)  # in the page that wrote: from another, it may come before what is still on its way
+        self.page.goto(self.origin + NOTHING)
+        self.page.evaluate(CLEAR)  # what that page wrote as it was left
+        self.page.mouse.move(0, 0)
+        self.page.set_viewport_size({"width": width, "height": 900})
+        self.waiting.clear()
+        self.faults.clear()
 
     def note_request(self, request) -> None:
         if request.url.startswith(self.origin):
@@ -201,30 +246,57 @@ def known_styles() -> set[str]:
     return set()
 
 
-@pytest.fixture
-def visit(chromium, request):
-    """A function that opens a tab: visit(site, locale="en-GB", width=1280, …) -> Visit."""
-    contexts = []
+@pytest.fixture(scope="session")
+def idle(chromium) -> dict[str, list[Visit]]:
+    """Tabs that no test has now, by the options they were made with."""
+    return {}
 
-    def start(site: Site, locale: str = "en-GB", width: int = 1280, **options) -> Visit:
-        context = chromium.new_context(locale=locale, viewport={"width": width, "height": 900}, **options)
-        contexts.append(context)
-        tab = Visit(context.new_page(), site.origin)
-        tab.watch()
+
+@pytest.fixture
+def visit(chromium, idle):
+    """A function that gives a tab: visit(site, locale="en-GB", width=1280, …) -> Visit.
+
+    A new window and an empty cache cost more than most pages do. So a tab goes on to the next test that asks for the
+    same options, and has forgotten what the last one did; with `fresh`, it is a new one.
+    """
+    taken = []
+
+    def start(site: Site, locale: str = "en-GB", width: int = 1280, fresh: bool = False, **options) -> Visit:
+        key = json.dumps([site.origin, locale, options], sort_keys=True)
+        if fresh or not idle.get(key):
+            context = chromium.new_context(locale=locale, viewport={"width": width, "height": 900}, **options)
+            tab = Visit(context.new_page(), site.origin, lasting=fresh)
+            tab.watch()
+        else:
+            tab = idle[key].pop()
+            tab.page.set_viewport_size({"width": width, "height": 900})
+        taken.append((key, tab))
         return tab
 
     yield start
-    for context in contexts:
-        context.close()
+    for key, tab in taken:
+        if tab.lasting or tab.page.is_closed() or idle.get(key):
+            tab.page.context.close()
+        else:
+            tab.forget()
+            idle[key] = [tab]
+
+
+@pytest.fixture(scope="session")
+def brought() -> dict[str, set[str]]:
+    """What the first page of each site brings."""
+    return {}
 
 
 @pytest.fixture
-def first_visit(visit):
+def first_visit(visit, brought):
     """A function that gives the names of all that a reader has after the first page of a site."""
     def names(site: Site) -> set[str]:
-        scales = Scales(visit(site))
-        assert scales.weigh(site.url("book/index.html")) > 100_000
-        return set(scales.received)
+        if site.origin not in brought:
+            scales = Scales(visit(site, fresh=True))
+            assert scales.weigh(site.url("book/index.html")) > 100_000
+            brought[site.origin] = set(scales.asked)
+        return brought[site.origin]
 
     return names
 
@@ -238,7 +310,7 @@ def pytest_terminal_summary(terminalreporter) -> None:
             texts, styles = (sum(one[key] for one in seen.values()) for key in ("texts", "styles"))
             terminalreporter.write_line(
                 f"{name}: {len(seen)} pages, {sum(one['whole'] for one in seen.values())} of them in all 8 looks and the others "
-                f"in 4; contrast of {texts} texts, {styles} of them each in a style of "
+                f"in 2; contrast of {texts} texts, {styles} of them each in a style of "
                 f"its own; {min(one['rules'] for one in seen.values())} or more rules on structure a page")
     if not seen:
         return

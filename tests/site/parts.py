@@ -18,3 +18,8 @@ def pages_of(site, part: str | None) -> list[str]:
 
 def folders(page: str) -> set[str]:
     return set(Path(page).with_suffix("").parts)
+
+
+def kind(page: str) -> str:
+    """Where pages like this one stand: `book`, `book/api`, `notebooks`, …"""
+    return "/".join(name for name in Path(page).parent.parts if name not in chapters())

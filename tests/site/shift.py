@@ -3,11 +3,16 @@ from __future__ import annotations
 
 GOOD, LOADING = 0.1, 0.05  # a layout shift up to the first counts as good (web.dev/cls); ours, on a wide screen
 PIXELS = 3  # what the reader looks at may move so far
-# The contents unfold as the reader scrolls: what moves after that is none of the loading's.
-WATCH = """window.shifts = []; window.scrolled = Infinity;
-addEventListener("scroll", (event) => { scrolled = Math.min(scrolled, event.timeStamp); });
-new PerformanceObserver((list) => shifts.push(...list.getEntries().map((entry) => [entry.startTime, entry.value])))
-  .observe({ type: "layout-shift", buffered: true });"""
+# The browser keeps what shifted.
+SHIFTS = """async () => {
+  const shifts = [], keep = (list) => shifts.push(...list.map((entry) => entry.value));
+  const observer = new PerformanceObserver((list) => keep(list.getEntries()));
+  observer.observe({ type: "layout-shift", buffered: true });
+  for (let i = 0; i < 2; i++) await new Promise((next) => requestAnimationFrame(() => setTimeout(next)));
+  keep(observer.takeRecords());
+  observer.disconnect();
+  return shifts.reduce((sum, value) => sum + value, 0);
+}"""
 # The block under the header, and how far down it begins; header, contents and the frame of the text; all in pixels.
 # A block that is now hidden has its twin beside it, in which the reader's line lies as far down as it did.
 SEE = """async (again) => {
@@ -44,9 +49,8 @@ def moved(before: dict, after: dict) -> list[str]:
 
 
 def loading(page) -> float:
-    """The sum of all layout shifts from the beginning until the reader scrolls."""
-    return page.evaluate("""new Promise(requestAnimationFrame).then(() =>
-      shifts.reduce((sum, [time, value]) => sum + (time < scrolled) * value, 0))""")
+    """The sum of all layout shifts since the beginning; before the reader scrolls, for then the contents unfold."""
+    return page.evaluate(SHIFTS)
 
 
 def jumps(page, places=(0, 0.2, 0.45, 0.7, 0.9), languages=("zh", "both", "en")) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 
 from tests.site.axe import Audit
-from tests.site.shift import LOADING, PIXELS, WATCH, loading
+from tests.site.shift import LOADING, PIXELS, loading
 
 pytestmark = pytest.mark.site
 
@@ -181,7 +181,7 @@ def test_address_of_a_place_inside_opens_it(visit, sample):
 @pytest.mark.parametrize("width", [1280, 390])
 def test_cells_are_folded_before_they_are_drawn(visit, sample, stored, expected, width):
     tab, url = planted(visit, sample, new=f"<script>window.early = {OPEN};</script></article>", width=width)
-    tab.page.add_init_script(WATCH + f"localStorage.setItem('book-code', '{stored}');")
+    tab.store("book-code", stored)
     tab.open(url)
     assert tab.page.evaluate("early") == expected == shows(tab)
     assert loading(tab.page) < LOADING

@@ -6,7 +6,7 @@ FIRST, LATER = 1_000_000, 200_000  # with an empty cache; after another page of 
 # will be fourteen.
 SEARCH_FIRST, SEARCH_LATER = 1_200_000, 650_000
 SCROLL = """async () => {
-  for (let y = 0; y < document.body.scrollHeight; y += 450) {
+  for (let y = 0; y < document.body.scrollHeight; y += innerHeight) {
     scrollTo({ top: y, behavior: "instant" });
     await new Promise(requestAnimationFrame);
   }
@@ -15,35 +15,50 @@ SCROLL = """async () => {
 
 
 class Scales:
-    """Weigh everything that a tab receives, from the moment of its making: {address without host and query: bytes}."""
+    """Weigh what each page asks for in a tab, from the tab's making on: a file weighs what it did when it came over the wire.
+
+    So the pages can be weighed one after another, though the browser keeps what several of them ask for.
+    """
 
     def __init__(self, tab) -> None:
-        self.tab, self.received, addresses = tab, {}, {}
+        self.tab, self.sizes, self.asked, self.received, addresses = tab, {}, set(), {}, {}
         devtools = tab.page.context.new_cdp_session(tab.page)
-        devtools.on("Network.requestWillBeSent", lambda e: addresses.update({e["requestId"]: e["request"]["url"]}))
-        devtools.on("Network.loadingFinished", lambda e: self.add(addresses.get(e["requestId"], ""), e))
+
+        def note(event: dict) -> None:
+            addresses[event["requestId"]] = name = self.name(event["request"]["url"])
+            self.asked.add(name)
+
+        devtools.on("Network.requestWillBeSent", note)
+        devtools.on("Network.loadingFinished", lambda e: self.add(addresses.get(e["requestId"], ""), int(e["encodedDataLength"])))
         devtools.send("Network.enable")
 
-    def add(self, address: str, event: dict) -> None:
-        if address.startswith(self.tab.origin):
-            name = address.removeprefix(self.tab.origin).partition("?")[0]
-            self.received[name] = self.received.get(name, 0) + int(event["encodedDataLength"])
+    def name(self, address: str) -> str:
+        """Without host and query; nothing for what is not the site's own."""
+        return address.removeprefix(self.tab.origin).partition("?")[0] if address.startswith(self.tab.origin) else ""
 
-    def weigh(self, url: str) -> int:
-        """Open a page and read it to its end, pictures that wait until they are near included."""
-        before = sum(self.received.values())
+    def add(self, name: str, size: int) -> None:
+        self.received[name] = self.received.get(name, 0) + size * bool(name)
+        self.sizes[name] = max(self.sizes.get(name, 0), self.received[name])
+
+    def weight(self, known: set[str] = frozenset()) -> int:
+        """Bytes of all that the page asked for, but for what `known` names."""
+        return sum(self.sizes.get(name, 0) for name in self.asked - known)
+
+    def open(self, url: str) -> int:
+        self.asked.clear()
+        self.received.clear()
         self.tab.open(url)
-        self.opened = sum(self.received.values()) - before
+        return self.weight()
+
+    def read(self) -> int:
+        """Read the open page to its end, pictures that wait until they are near included."""
         self.tab.page.evaluate(SCROLL)
         self.tab.settle()
-        return sum(self.received.values()) - before
+        return self.weight()
 
-
-def weights(scales: Scales, url: str, known: set[str]) -> dict[str, int]:
-    """Bytes of a first visit, and of a later one, which has what `known` names already: opened, and read to the end."""
-    read = scales.weigh(url)
-    later = sum(size for name, size in scales.received.items() if name not in known)
-    return {"opened": scales.opened, "first": read, "later": later}
+    def weigh(self, url: str) -> int:
+        self.open(url)
+        return self.read()
 
 
 def too_heavy(weight: dict[str, int], url: str = "") -> list[str]:
