@@ -4,7 +4,7 @@ import { button, digits, frame, key, meter, percent, point, press, put, slider, 
 
 const PI = [0.5, 0.2, 0.3], MU = [[-1.5, 0.3], [1.2, 1], [0.4, -1.4]], SD = [0.35, 0.5, 0.25];  // the law of the data
 const SIGMA = { symbol: "σ", min: -1, max: 1, step: 0.02, log: true, label: ["noise", "噪声"] };
-const REACH = [3, 3], X = [0, 1].map(() => ({ min: -2.9, max: 2.9, step: 0.05 }));
+const REACH = [3, 3], X = [0, 1].map(() => ({ min: -2.5, max: 2.5, step: 0.05 }));
 const NOISES = Array.from({ length: 101 }, (_, i) => 10 ** (i / 50 - 1));
 const PLACES = Array.from({ length: 10 }, (_, i) => (6 * i - 27) / 10), GRID = PLACES.flatMap((x) => PLACES.map((y) => [x, y]));
 const DRAWN = 60;  // points of data

@@ -19,7 +19,7 @@ from gmlib.explore.figure import Explorable, module
 from gmlib.targets import GaussianMixture
 
 F64 = torch.float64
-SIGMA_MIN, SIGMA_MAX, REACH, X_MAX = 0.1, 10.0, 3.0, 2.9
+SIGMA_MIN, SIGMA_MAX, REACH, X_MAX = 0.1, 10.0, 3.0, 2.5
 PI, SD = (0.5, 0.2, 0.3), (0.35, 0.5, 0.25)
 MU = torch.tensor([[-1.5, 0.3], [1.2, 1.0], [0.4, -1.4]], dtype=F64)
 DATA = GaussianMixture(torch.tensor(PI, dtype=F64), MU, torch.tensor(SD, dtype=F64)[:, None, None] ** 2 * torch.eye(2, dtype=F64))
@@ -83,7 +83,7 @@ class Denoise(Explorable):
 
     Args:
         sigma: standard deviation of the noise, from 0.1 to 10.
-        x: the noisy point, at most 2.9 from 0 along both axes.
+        x: the noisy point, at most 2.5 from 0 along both axes.
         language: ``"both"``, ``"en"`` or ``"zh"``, in a notebook; on the site the page decides.
 
     Example:
@@ -98,7 +98,7 @@ class Denoise(Explorable):
     _esm = module(name)
     sigma = traitlets.Float(0.3, min=SIGMA_MIN, max=SIGMA_MAX).tag(sync=True, state=True)
     x = traitlets.Tuple(
-        *(traitlets.Float(min=-X_MAX, max=X_MAX) for _ in range(2)), default_value=(2.6, -0.2)
+        *(traitlets.Float(min=-X_MAX, max=X_MAX) for _ in range(2)), default_value=(2.5, -0.2)
     ).tag(sync=True, state=True)  # fmt: skip
 
     def denoised(self) -> Denoised:
