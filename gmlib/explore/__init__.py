@@ -2,6 +2,7 @@
 
 from gmlib.explore.bend import Bend, Bent, bent, bent_map
 from gmlib.explore.boundary import Boundary, Reading, lowest, reading, share_below
+from gmlib.explore.denoise import Denoise, Denoised, denoised
 from gmlib.explore.duel import Duel, Play, best_play
 from gmlib.explore.fade import Fade, Faded, faded, faded_paths
 from gmlib.explore.figure import Explorable
@@ -14,6 +15,8 @@ __all__ = [
     "Bend",
     "Bent",
     "Boundary",
+    "Denoise",
+    "Denoised",
     "Distances",
     "Duel",
     "Explorable",
@@ -30,6 +33,7 @@ __all__ = [
     "bent_map",
     "best_play",
     "curve",
+    "denoised",
     "faded",
     "faded_paths",
     "line",

@@ -63,14 +63,17 @@ export function snap(value, { min, max, step }) {
 /** On what takes the focus: JupyterLab's shortcuts must leave the arrow keys to it. */
 const KEYS = { "data-lm-suppress-shortcuts": "true" };
 
-/** A labelled slider for one value of the model. The model may hold what lies between two steps. */
-export function slider(model, name, { label, symbol, min, max, step, places = 2 }, signal) {
+/** A labelled slider for one value of the model. The model may hold what lies between two steps. Where `log` is true, min,
+ * max and step are of the value's logarithm to base 10, and the value has three figures. */
+export function slider(model, name, { label, symbol, min, max, step, places = 2, log = false }, signal) {
   const input = tag("input", { type: "range", min, max, step, name, ...KEYS });
   const shown = tag("span", { class: "ex-value", "aria-hidden": "true" });
-  input.addEventListener("input", () => put(model, { [name]: snap(input.valueAsNumber, { min, max, step }) }));
+  const value = (at) => (log ? Number((10 ** at).toPrecision(3)) : at);
+  input.addEventListener("input", () => put(model, { [name]: value(snap(input.valueAsNumber, { min, max, step })) }));
   watch(model, [name], () => {
-    input.value = model.get(name);
-    shown.textContent = `${symbol} = ${digits(model.get(name), places)}`;
+    const now = model.get(name);
+    input.value = log ? Math.log10(now) : now;
+    shown.textContent = `${symbol} = ${log ? now.toPrecision(3) : digits(now, places)}`;
     input.setAttribute("aria-valuetext", shown.textContent);
   }, signal);
   return tag("label", { class: "ex-slider" }, tag("span", {}, ...both(...label)), shown, input);
