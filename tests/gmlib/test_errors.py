@@ -214,7 +214,8 @@ UNCHECKED = {
     "another type, whatever the values": "core.as_float64",
     "draws what it is given": """
         plot.density plot.ellipse explore.gap.Gap.draw explore.boundary.Boundary.draw explore.shift.Shift.draw
-        explore.bend.Bend.draw explore.duel.Duel.draw explore.fade.Fade.draw explore.reach.Reach.draw""",
+        explore.bend.Bend.draw explore.duel.Duel.draw explore.fade.Fade.draw explore.reach.Reach.draw
+        explore.share.Share.draw""",
 }
 
 
