@@ -53,10 +53,10 @@ function shared({ odds, ...theta }) {
 
 // --- the picture --------------------------------------------------------------------------------------------------
 
-// The plane is 90 units wide and 18 high: a unit of x has 10, one of sigma 16/3. Below it, at the same x, stand densities
-// (0.5 has HILL pixels), the share of each point, and two bars.
-const REACH = [45, 9], X = 10, UP = 16 / 3, MIDDLE = 1.5, WIDE = 4.5, ASPECT = REACH[0] / REACH[1];
-const HILL = 104, BASE = HILL + 4, TOP = 138, SHARES = 48, FOOT = TOP + SHARES, BARS = FOOT + 46, ROW = 36, THICK = 14;
+// The plane is 90 units wide and 20 high: a unit of x has 10, one of sigma 6. Below it, at the same x, stand densities
+// (1 would have HILL pixels), the share of each point, and two bars.
+const REACH = [45, 10], X = 10, UP = 6, MIDDLE = 1.5, WIDE = 4.5, ASPECT = REACH[0] / REACH[1];
+const HILL = 260, BASE = 108, TOP = 138, SHARES = 48, FOOT = TOP + SHARES, BARS = FOOT + 46, ROW = 36, THICK = 14;
 const END = BARS + 2 * ROW - 4, HEIGHT = END + 18, FLOOR = -40, CEILING = -20;
 const PLANE = "Two components as places: the mean to the right, the standard deviation upwards · 两个分量的位置：均值向右，标准差向上";
 const LABEL = "Two hills and their sum over twelve points; of each point the share of each component; bars for the log-likelihood and"
@@ -75,13 +75,13 @@ function spreads({ one, two }, width) {
   const x = place(width), unit = width / (2 * REACH[0]), y = (sd) => (REACH[1] - UP * (sd - MIDDLE)) * unit;
   return [
     line("ex-axis", 0, y(0), width, y(0)),
-    ...[1, 2, 3].flatMap((sd) => [line("ex-prior", 0, y(sd), width, y(sd)), text(0, y(sd) - 3, "start", `σ = ${sd}`)]),
+    ...[1, 2, 3].flatMap((sd) => [line("ex-prior", 0, y(sd), width, y(sd)), text(0, y(sd) + 13, "start", `σ = ${sd}`)]),
     ...[one, two].map(([mean, sd], k) => line(k ? "ex-q" : "ex-p", x(mean - sd), y(sd), x(mean + sd), y(sd))),
   ];
 }
 
 function hills(theta, width) {
-  const x = place(width), height = (log) => BASE - 2 * HILL * Math.exp(log), clip = `ex-${Math.random().toString(36).slice(2)}`;
+  const x = place(width), height = (log) => BASE - HILL * Math.exp(log), clip = `ex-${Math.random().toString(36).slice(2)}`;
   const even = Array.from({ length: width + 1 }, (_, i) => WIDE * ((2 * i) / width - 1));
   const narrow = [theta.one, theta.two].flatMap(([mean, sd]) => Array.from({ length: 65 }, (_, i) => mean + sd * (i / 8 - 4)));
   const logs = [...even, ...narrow].filter((at) => Math.abs(at) <= WIDE).sort((a, b) => a - b).map((at) => [at, ...logJoint(theta, at)]);
@@ -114,16 +114,17 @@ function shares(odds, width) {
 
 function bars({ logP, bound, kl }, width) {
   const x = (nats) => (width * (within(nats, { min: FLOOR, max: CEILING }) - FLOOR)) / (CEILING - FLOOR);
-  const hatch = `ex-${Math.random().toString(36).slice(2)}`, y = [BARS, BARS + ROW];
+  const hatch = `ex-${Math.random().toString(36).slice(2)}`, y = [BARS, BARS + ROW], wide = width > 300;
   const nats = (words, quantity, value) => [`${words} = `,
-    svg("tspan", { class: "ex-number", "data-quantity": quantity, "data-value": value }, digits(value, 3)), " nat"];
+    svg("tspan", { class: "ex-number", "data-quantity": quantity, "data-value": value }, digits(value, 3)), wide ? " nat" : ""];
   const bar = (i, fill, from, to) =>
     svg("rect", { class: "ex-bar ex-reading", fill, x: x(from), y: y[i], width: Math.max(0, x(to) - x(from)), height: THICK });
   const full = "color-mix(in srgb, currentcolor 30%, transparent)";
   return [
     svg("pattern", { id: hatch, width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
       line("ex-hatch", 0, 0, 0, 6)),
-    text(0, y[0] - 5, "start", ...nats("ℓ(θ)", "log_p", logP)), text(width, y[0] - 5, "end", ...told("log-likelihood", "对数似然")),
+    text(0, y[0] - 5, "start", ...nats("ℓ(θ)", "log_p", logP)),
+    ...(wide ? [text(width, y[0] - 5, "end", ...told("log-likelihood", "对数似然"))] : []),
     text(0, y[1] - 5, "start", ...nats("L(r, θ)", "bound", bound)), text(width, y[1] - 5, "end", ...nats("KL", "kl", kl)),
     bar(0, full, FLOOR, logP), bar(1, full, FLOOR, bound), bar(1, `url(#${hatch})`, bound, logP),
     ...[logP, bound].flatMap((value, i) => (value < FLOOR ? [text(0, y[i] + 11, "start", "◂")] : [])),
@@ -152,21 +153,22 @@ function sentence(now) {
   if (lone >= 0) {
     const half = { one, two, weight, odds, [NAMES[lone]]: [now[NAMES[lone]][0], now[NAMES[lone]][1] / 2] };
     const more = digits(shared(half).logP, 3);
-    return [`Component ${lone + 1} closes in on one point. With half its σ, ℓ would be ${more}, and so on without end: the likelihood has`
-      + " no maximum.", `分量 ${lone + 1} 收缩到一个点上。σ 减半，ℓ 就会是 ${more}，而且没有尽头：似然没有最大值。`];
+    return [`Component ${lone + 1} closes in on one point. With half its σ, ℓ would be ${more}, and so on without end: the`
+      + " likelihood has no maximum.", `分量 ${lone + 1} 收缩到一个点上。σ 减半，ℓ 就会是 ${more}，而且没有尽头：似然没有最大值。`];
   }
   if (Math.hypot(one[0] - two[0], one[1] - two[1]) < 1e-9 && odds.every((o) => Math.abs(o - odds[0]) < 1e-9)) {
-    return ["The components are the same and share every point alike: no step can part them, though two different ones explain the points"
-      + " better.", "两个分量相同，对每个点的分担也相同：任何一步都分不开它们，尽管两个不同的分量能更好地解释这些点。"];
+    return ["The components are the same and share every point alike: no step can part them, though two different ones explain"
+      + " the points better.", "两个分量相同，对每个点的分担也相同：任何一步都分不开它们，尽管两个不同的分量能更好地解释这些点。"];
   }
   const [gap, up] = [digits(kl, 3), digits(gain, 3)];
   if (kl < 5e-4 && gain < 5e-4) {
-    return [`The gap is closed and an M-step gains nothing: EM has come to rest, with ℓ = ${digits(logP, 3)}.`,
-      `差距已消失，M 步也不再有收获：EM 停下了，ℓ = ${digits(logP, 3)}。`];
+    const end = `ℓ = ${digits(logP, 3)}`.replaceAll(" ", "\u00a0");
+    return [`To three places the gap is 0 and an M-step gains nothing: EM has come to rest at ${end}.`,
+      `在三位小数内，差距为 0，M 步也不再有收获：EM 停在 ${end}。`];
   }
   if (gain < 5e-4) {
-    return [`For these r no components make L larger. But they are not the responsibilities of these components: an E-step raises L by`
-      + ` ${gap}, up to ℓ.`, `对这些 r，没有别的分量能使 L 更大。但它们不是这两个分量的响应度：E 步使 L 升高 ${gap}，升到 ℓ。`];
+    return [`With these r no other components make L larger. But r are not their responsibilities: an E-step raises L by ${gap},`
+      + " up to ℓ.", `对这些 r，没有别的分量能使 L 更大；但 r 不是这两个分量的响应度：E 步使 L 升高 ${gap}，升到 ℓ。`];
   }
   return kl < 1e-9
     ? [`The r are the responsibilities, so L = ℓ. An M-step raises L by ${up}, and ℓ, which is never below L, by at least as much.`,

@@ -175,7 +175,7 @@ class Share(Explorable):
         plane.set(ylim=(0, 3.3), yticks=[0, 1, 2, 3], ylabel=r"$\sigma$")
         top.plot(x, joint.logsumexp(0).exp(), color=plot.BLACK)
         top.scatter(points, [0] * N, c=[_mixed(share) for share in r], edgecolors=plot.BLACK, zorder=3, clip_on=False)
-        top.set(ylim=(0, 0.5), yticks=[0, 0.5], ylabel="$p(x)$")
+        top.set(ylim=(0, 0.4), yticks=[0, 0.4], ylabel="$p(x)$")
         strip.bar(points, r, 0.2, color=plot.BLUE, edgecolor=plot.BLACK, lw=0.8)
         strip.bar(points, 1 - r, 0.2, r, color=plot.ORANGE, edgecolor=plot.BLACK, lw=0.8)
         strip.plot(x, joint.softmax(0)[0], "--", color=plot.BLACK)

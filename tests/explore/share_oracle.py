@@ -38,9 +38,10 @@ def e_step(state):
 
 
 def m_step(state):
-    """Weighted means, deviations and weights, at the end of their range where they lie beyond it."""
+    """Weighted means, deviations and weights, at the end of their range where they lie beyond it; without points, those of all."""
     r = shares(state)
     n = r.sum(1)
+    r = np.where(n[:, None] > 0, r, 1)
     means = [np.average(POINTS, weights=row) for row in r]
     sds = [np.clip(np.average((POINTS - mean) ** 2, weights=row) ** 0.5, 0.02, 3) for mean, row in zip(means, r)]
     one, two = zip(means, sds)
