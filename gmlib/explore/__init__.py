@@ -8,6 +8,7 @@ from gmlib.explore.fade import Fade, Faded, faded, faded_paths
 from gmlib.explore.figure import Explorable
 from gmlib.explore.gap import Bars, Gap, bars, curve, line
 from gmlib.explore.reach import Reach, Reached, reached
+from gmlib.explore.share import Share, Shared, odds_of, refitted, shared
 from gmlib.explore.shift import Distances, Shift, shifted_normals, shifted_uniforms
 
 __all__ = [
@@ -27,6 +28,8 @@ __all__ = [
     "Reach",
     "Reached",
     "Reading",
+    "Share",
+    "Shared",
     "Shift",
     "bars",
     "bent",
@@ -38,9 +41,12 @@ __all__ = [
     "faded_paths",
     "line",
     "lowest",
+    "odds_of",
     "reached",
     "reading",
+    "refitted",
     "share_below",
+    "shared",
     "shifted_normals",
     "shifted_uniforms",
 ]

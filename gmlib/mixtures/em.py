@@ -65,32 +65,53 @@ def spherical(scatter: Tensor, n: Tensor) -> tuple[Tensor, Tensor]:
     return mean[..., None, None] * torch.eye(scatter.shape[-1], dtype=scatter.dtype, device=scatter.device), n
 
 
+class Columns(NamedTuple):
+    """Examples minus their mean, some at a time, as columns with a 1 below: what is done for each component then runs along memory.
+
+    Far from zero, an example minus the mean keeps the digits that count. With the 1, a matrix also holds a shift, and a product
+    with responsibilities also their sum.
+    """
+
+    centre: Tensor  # the mean, (D,)
+    parts: list[Tensor]  # each (D + 1, n)
+
+
+def columns(x: Tensor | Columns, *D: int) -> Columns:
+    """The examples x, shape ``(N, D)``, once checked: :func:`em` does this for all its steps, a step alone for itself."""
+    if isinstance(x, Columns):
+        return x
+    if check_batch(x, "x", *D).ndim != 2:
+        raise ValueError(f"x must have shape (N, D), got {tuple(x.shape)}")
+    centre = x.mean(0)
+    return Columns(centre, [torch.cat([(part - centre).T, part.new_ones(1, len(part))]) for part in x.split(BLOCK)])
+
+
 def log_joint(x: Tensor, theta: Parameters) -> Tensor:
     """log pi_k + log N(x_n; mu_k, Sigma_k), shape ``(R, K, N)``; NaN for a restart one of whose covariances has broken down.
 
     Source: in the book eq-mixtures-joint.
     """
+    return torch.cat(list(_log_joints(x, theta)), 2)
+
+
+def _log_joints(x: Tensor | Columns, theta: Parameters) -> Iterator[Tensor]:
+    """The parts of :func:`log_joint`, of some examples each."""
     R, K, D = theta.mu.shape
+    x = columns(x, D)
     L, info = torch.linalg.cholesky_ex(theta.Sigma)
     broken = ((info != 0) | theta.Sigma.isnan().any(-1).any(-1)).any(1)[:, None, None]
-    eye = torch.eye(D, dtype=x.dtype, device=x.device)
+    eye = torch.eye(D, dtype=L.dtype, device=L.device)
     inverse = torch.linalg.solve_triangular(torch.where(broken[..., None], eye, L), eye, upper=False)
-    centre = x.mean(0)  # far from zero, x - centre keeps the digits that count
-    maps, shifts = inverse.reshape(R * K * D, D), (inverse @ (theta.mu - centre).unsqueeze(-1)).reshape(-1, 1)
-    squares = [torch.addmm(-shifts, maps, part).square().view(R * K, D, -1).sum(1) for part in _columns(x, centre)]
     log_det = inverse.diagonal(dim1=-2, dim2=-1).log().sum(-1)
     constant = theta.pi.log() + log_det - 0.5 * D * math.log(2 * math.pi)
-    square = torch.cat(squares, 1).reshape(R, K, -1)
-    return torch.where(broken, math.nan, constant.unsqueeze(-1) - 0.5 * square)  # eq-mixtures-joint
+    constant = torch.where(broken, math.nan, constant.unsqueeze(-1))
+    maps = torch.cat([inverse, inverse @ (x.centre - theta.mu).unsqueeze(-1)], -1).reshape(R * K * D, D + 1)
+    for part in x.parts:
+        z = (maps @ part).view(R, K, D, -1)  # inverse (x - mu), one product for all components
+        yield constant - 0.5 * z.square_().sum(2)  # eq-mixtures-joint
 
 
-def _columns(x: Tensor, centre: Tensor) -> Iterator[Tensor]:
-    """x - centre, some examples at a time, as columns ``(D, n)``: what is done for each component then runs along memory."""
-    for part in x.split(BLOCK):
-        yield (part - centre).T.contiguous()
-
-
-def e_step(x: Tensor, theta: Parameters) -> tuple[Tensor, Tensor]:
+def e_step(x: Tensor | Columns, theta: Parameters) -> tuple[Tensor, Tensor]:
     """Log-responsibilities log r_nk, shape ``(R, K, N)``, and the mean log-likelihood, shape ``(R,)``.
 
     Source: Dempster, Laird and Rubin 1977; in the book eq-mixtures-responsibility.
@@ -101,13 +122,15 @@ def e_step(x: Tensor, theta: Parameters) -> tuple[Tensor, Tensor]:
         tensor([[[0.3000],
                  [0.7000]]])
     """
-    joint = log_joint(_checked(x, theta), theta)
-    log_p = joint.logsumexp(1, keepdim=True)
-    return joint - log_p, log_p.mean((1, 2))  # eq-mixtures-responsibility
+    log_r, log_p = [], []
+    for joint in _log_joints(x, theta):
+        log_p.append(joint.logsumexp(1, keepdim=True))
+        log_r.append(joint - log_p[-1])  # eq-mixtures-responsibility
+    return torch.cat(log_r, 2), torch.cat(log_p, 2).mean((1, 2))
 
 
 def m_step(
-    x: Tensor, r: Tensor, shape: Shape = full, prior: Prior | None = None, ridge: float = 0.0
+    x: Tensor | Columns, r: Tensor, shape: Shape = full, prior: Prior | None = None, ridge: float = 0.0
 ) -> Parameters:
     """Weights, means and covariances that maximise the bound, given responsibilities; with a prior, the penalised bound.
 
@@ -132,41 +155,42 @@ def m_step(
         >>> theta.mu.flatten(), theta.Sigma.flatten()
         (tensor([0.5000, 5.0000]), tensor([0.1667, 0.1000]))
     """
-    if check_batch(x, "x").ndim != 2:
-        raise ValueError(f"x must have shape (N, D), got {tuple(x.shape)}")
-    N, D = x.shape
+    x = columns(x)
+    N, D = sum(part.shape[1] for part in x.parts), len(x.centre)
     if r.ndim != 3 or r.shape[2] != N:
         raise ValueError(f"r must have shape (R, K, {N}), got {tuple(r.shape)}")
-    n = r.sum(2)
-    none = (n == 0)[..., None]
-    centre = x.mean(0)
-    offset = torch.where(none, 0, (r @ (x - centre)) / n[..., None])  # of the means from the centre
-    mu = centre + offset  # eq-mixtures-m-step
-    scatter, weight = _scatter(x, r, centre, offset), n
-    eye = torch.eye(D, dtype=x.dtype, device=x.device)
+    weights = r.reshape(-1, N).split(BLOCK, 1)
+    sums = sum(w @ part.T for w, part in zip(weights, x.parts)).reshape(*r.shape[:2], D + 1)
+    n = sums[..., D]
+    offset = torch.where(n[..., None] == 0, 0, sums[..., :D] / n[..., None])  # of the means from the centre
+    mu = x.centre + offset  # eq-mixtures-m-step
+    scatter, weight = _scatter(x, weights, offset), n
+    eye = torch.eye(D, dtype=r.dtype, device=r.device)
     if prior is not None:
         scatter, weight = scatter + prior.psi * eye, n + prior.nu + D + 1  # eq-mixtures-map
     scatter, weight = shape(scatter, weight)
-    of_all, _ = shape(((x - centre).T @ (x - centre) / N).expand_as(scatter), n)
-    empty = (weight == 0)[..., None, None]
-    Sigma = torch.where(empty, of_all, scatter / weight[..., None, None])  # eq-mixtures-m-step
+    Sigma = scatter / weight[..., None, None]  # eq-mixtures-m-step
+    if (empty := weight == 0).any():
+        of_all, _ = shape((sum(part[:D] @ part[:D].T for part in x.parts) / N).expand_as(scatter), n)
+        Sigma = torch.where(empty[..., None, None], of_all, Sigma)
     if ridge:
         Sigma = Sigma + ridge * eye
     return Parameters(n / N, mu, Sigma)  # eq-mixtures-m-step
 
 
-def _scatter(x: Tensor, r: Tensor, centre: Tensor, offset: Tensor) -> Tensor:
-    """sum_n r_n (x_n - mu)(x_n - mu)^T with mu = centre + offset, as sum_n r_n (x_n - mu)(x_n - centre)^T.
+def _scatter(x: Columns, weights: tuple[Tensor, ...], offset: Tensor) -> Tensor:
+    """sum_n r_n (x_n - mu)(x_n - mu)^T with mu = centre + offset, as sum_n r_n (x_n - centre)(x_n - mu)^T - offset sum_n r_n (x_n - mu)^T.
 
-    That is the same, since sum_n r_n (x_n - mu) = 0, and one product for all components. A difference of moments is the same
-    too, but loses its digits.
+    So it is one product for all components. Its last term is zero but for the rounding of mu, which far from the centre would
+    cost as many digits as a difference of moments.
     """
     R, K, D = offset.shape
-    total, shifts = x.new_zeros(R * K * D, D), offset.reshape(-1, D, 1)
-    for part, weights in zip(_columns(x, centre), r.reshape(R * K, 1, -1).split(BLOCK, 2)):
-        total.addmm_((part - shifts).mul_(weights).reshape(R * K * D, -1), part.T)
-    total = total.reshape(R, K, D, D)
-    return (total + total.mT) / 2
+    total, shifts = offset.new_zeros(D + 1, R * K * D), offset.reshape(-1, D, 1)
+    for part, w in zip(x.parts, weights):
+        total.addmm_(part, (part[:D] - shifts).mul_(w.unsqueeze(1)).reshape(R * K * D, -1).T)
+    total = total.T.reshape(R, K, D, D + 1)
+    scatter = total[..., :D] - total[..., D:] * offset.unsqueeze(-2)
+    return (scatter + scatter.mT) / 2
 
 
 class Step(NamedTuple):
@@ -196,11 +220,12 @@ def em(
         >>> last.theta.mu.shape, last.log_prob.shape
         (torch.Size([4, 3, 2]), torch.Size([4]))
     """
+    x = columns(x, theta.mu.shape[-1])
     for step in range(check_count(steps, "steps") + 1):
         log_r, log_p = e_step(x, theta)
         yield Step(theta, log_p)
         if step < steps:
-            theta = m_step(x, log_r.exp(), shape, prior, ridge)
+            theta = m_step(x, log_r.exp_(), shape, prior, ridge)
 
 
 def bound(x: Tensor, log_r: Tensor, theta: Parameters) -> Tensor:
@@ -208,7 +233,7 @@ def bound(x: Tensor, log_r: Tensor, theta: Parameters) -> Tensor:
 
     Source: Neal and Hinton 1998; in the book eq-mixtures-bound.
     """
-    terms = log_r.exp() * (log_joint(_checked(x, theta), theta) - log_r)
+    terms = log_r.exp() * (log_joint(x, theta) - log_r)
     return torch.where(log_r == -math.inf, 0, terms).sum(1).mean(-1)  # eq-mixtures-bound
 
 
@@ -221,9 +246,3 @@ def log_prior(theta: Parameters, prior: Prior) -> Tensor:
     L = torch.linalg.cholesky(theta.Sigma)
     trace = torch.cholesky_inverse(L).diagonal(dim1=-2, dim2=-1).sum(-1)
     return -((prior.nu + D + 1) * L.diagonal(dim1=-2, dim2=-1).log().sum(-1) + prior.psi * trace / 2).sum(-1)  # eq-mixtures-map
-
-
-def _checked(x: Tensor, theta: Parameters) -> Tensor:
-    if check_batch(x, "x", theta.mu.shape[-1]).ndim != 2:
-        raise ValueError(f"x must have shape (N, D), got {tuple(x.shape)}")
-    return x

@@ -98,7 +98,7 @@ def em_missing(x: Tensor, steps: int) -> Iterator[Missing]:
     """EM for one Gaussian where some entries are missing at random, written as NaN; it starts from the observed entries alone.
 
     The E-step puts in for a missing entry its conditional mean, and keeps its conditional covariance: without that, the
-    variances come out too small.
+    variances come out too small. It starts without correlations, and may stay at a point that is stationary and no maximum.
 
     Args:
         x: shape ``(N, D)``; each entry observed somewhere, each example somewhere observed.

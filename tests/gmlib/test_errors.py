@@ -216,7 +216,8 @@ UNCHECKED = {
     "draws what it is given": """
         plot.density plot.ellipse explore.gap.Gap.draw explore.boundary.Boundary.draw explore.shift.Shift.draw
         explore.bend.Bend.draw explore.duel.Duel.draw explore.fade.Fade.draw explore.reach.Reach.draw
-        explore.denoise.Denoise.draw""",
+        explore.denoise.Denoise.draw
+        explore.share.Share.draw""",
 }
 
 

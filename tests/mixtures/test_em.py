@@ -280,6 +280,16 @@ def test_float32_run_far_from_zero(generator):
     torch.testing.assert_close(b.log_prob.double(), a.log_prob, rtol=0, atol=1e-3)
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-3), (F64, 1e-11)])
+def test_components_far_apart_keep_their_digits(dtype, tolerance, generator):
+    """Spread 1 on either side, 3000 from the mean: its square would cost seven digits, and in float32 leave none."""
+    x = (torch.randn(2, 2000, 4, generator=generator, dtype=F64) + torch.tensor([3000.0, -3000.0])[:, None, None]).to(dtype)
+    r = torch.eye(2, dtype=dtype).repeat_interleave(2000, 1)[None]
+    found = m_step(x.reshape(-1, 4), r).Sigma[0].double()
+    expected = torch.stack([torch.cov(part.double().T, correction=0) for part in x])
+    torch.testing.assert_close(found, expected, rtol=0, atol=tolerance)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, F64])
 def test_symmetric_whatever_the_scale(dtype, generator):
     x = 1e4 * torch.randn(300, 5, generator=generator).to(dtype)
