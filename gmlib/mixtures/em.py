@@ -7,7 +7,7 @@ examples.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -65,7 +65,7 @@ def spherical(scatter: Tensor, n: Tensor) -> tuple[Tensor, Tensor]:
     return mean[..., None, None] * torch.eye(scatter.shape[-1], dtype=scatter.dtype, device=scatter.device), n
 
 
-class Columns(NamedTuple):
+class _Columns(NamedTuple):
     """Examples minus their mean, some at a time, as columns with a 1 below: what is done for each component then runs along memory.
 
     Far from zero, an example minus the mean keeps the digits that count. With the 1, a matrix also holds a shift, and a product
@@ -76,14 +76,12 @@ class Columns(NamedTuple):
     parts: list[Tensor]  # each (D + 1, n)
 
 
-def columns(x: Tensor | Columns, *D: int) -> Columns:
-    """The examples x, shape ``(N, D)``, once checked: :func:`em` does this for all its steps, a step alone for itself."""
-    if isinstance(x, Columns):
-        return x
+def _as_columns(x: Tensor, *D: int) -> _Columns:
+    """Of the examples x, shape ``(N, D)``, once checked: :func:`em` makes them for all its steps, a step alone for itself."""
     if check_batch(x, "x", *D).ndim != 2:
         raise ValueError(f"x must have shape (N, D), got {tuple(x.shape)}")
     centre = x.mean(0)
-    return Columns(centre, [torch.cat([(part - centre).T, part.new_ones(1, len(part))]) for part in x.split(BLOCK)])
+    return _Columns(centre, [torch.cat([(part - centre).T, part.new_ones(1, len(part))]) for part in x.split(BLOCK)])
 
 
 def log_joint(x: Tensor, theta: Parameters) -> Tensor:
@@ -91,13 +89,12 @@ def log_joint(x: Tensor, theta: Parameters) -> Tensor:
 
     Source: in the book eq-mixtures-joint.
     """
-    return torch.cat(list(_log_joints(x, theta)), 2)
+    return torch.cat(list(_log_joints(_as_columns(x, theta.mu.shape[-1]), theta)), 2)
 
 
-def _log_joints(x: Tensor | Columns, theta: Parameters) -> Iterator[Tensor]:
-    """The parts of :func:`log_joint`, of some examples each."""
+def _log_joints(x: _Columns, theta: Parameters) -> Iterator[Tensor]:
+    """:func:`log_joint` of each part."""
     R, K, D = theta.mu.shape
-    x = columns(x, D)
     L, info = torch.linalg.cholesky_ex(theta.Sigma)
     broken = ((info != 0) | theta.Sigma.isnan().any(-1).any(-1)).any(1)[:, None, None]
     eye = torch.eye(D, dtype=L.dtype, device=L.device)
@@ -111,7 +108,7 @@ def _log_joints(x: Tensor | Columns, theta: Parameters) -> Iterator[Tensor]:
         yield constant - 0.5 * z.square_().sum(2)  # eq-mixtures-joint
 
 
-def e_step(x: Tensor | Columns, theta: Parameters) -> tuple[Tensor, Tensor]:
+def e_step(x: Tensor, theta: Parameters) -> tuple[Tensor, Tensor]:
     """Log-responsibilities log r_nk, shape ``(R, K, N)``, and the mean log-likelihood, shape ``(R,)``.
 
     Source: Dempster, Laird and Rubin 1977; in the book eq-mixtures-responsibility.
@@ -122,15 +119,21 @@ def e_step(x: Tensor | Columns, theta: Parameters) -> tuple[Tensor, Tensor]:
         tensor([[[0.3000],
                  [0.7000]]])
     """
+    log_r, log_p = _e_step(_as_columns(x, theta.mu.shape[-1]), theta)
+    return torch.cat(log_r, 2), log_p
+
+
+def _e_step(x: _Columns, theta: Parameters) -> tuple[list[Tensor], Tensor]:
+    """:func:`e_step`, with the log-responsibilities of each part."""
     log_r, log_p = [], []
     for joint in _log_joints(x, theta):
         log_p.append(joint.logsumexp(1, keepdim=True))
         log_r.append(joint - log_p[-1])  # eq-mixtures-responsibility
-    return torch.cat(log_r, 2), torch.cat(log_p, 2).mean((1, 2))
+    return log_r, torch.cat(log_p, 2).mean((1, 2))
 
 
 def m_step(
-    x: Tensor | Columns, r: Tensor, shape: Shape = full, prior: Prior | None = None, ridge: float = 0.0
+    x: Tensor, r: Tensor, shape: Shape = full, prior: Prior | None = None, ridge: float = 0.0
 ) -> Parameters:
     """Weights, means and covariances that maximise the bound, given responsibilities; with a prior, the penalised bound.
 
@@ -155,17 +158,22 @@ def m_step(
         >>> theta.mu.flatten(), theta.Sigma.flatten()
         (tensor([0.5000, 5.0000]), tensor([0.1667, 0.1000]))
     """
-    x = columns(x)
+    parts = _as_columns(x)
+    if r.ndim != 3 or r.shape[2] != len(x):
+        raise ValueError(f"r must have shape (R, K, {len(x)}), got {tuple(r.shape)}")
+    return _m_step(parts, r.split(BLOCK, 2), shape, prior, ridge)
+
+
+def _m_step(x: _Columns, r: Sequence[Tensor], shape: Shape, prior: Prior | None, ridge: float) -> Parameters:
+    """:func:`m_step`, from the responsibilities of each part."""
+    R, K, _ = r[0].shape
     N, D = sum(part.shape[1] for part in x.parts), len(x.centre)
-    if r.ndim != 3 or r.shape[2] != N:
-        raise ValueError(f"r must have shape (R, K, {N}), got {tuple(r.shape)}")
-    weights = r.reshape(-1, N).split(BLOCK, 1)
-    sums = sum(w @ part.T for w, part in zip(weights, x.parts)).reshape(*r.shape[:2], D + 1)
+    sums = sum(w.reshape(R * K, -1) @ part.T for w, part in zip(r, x.parts)).reshape(R, K, D + 1)
     n = sums[..., D]
     offset = torch.where(n[..., None] == 0, 0, sums[..., :D] / n[..., None])  # of the means from the centre
     mu = x.centre + offset  # eq-mixtures-m-step
-    scatter, weight = _scatter(x, weights, offset), n
-    eye = torch.eye(D, dtype=r.dtype, device=r.device)
+    scatter, weight = _scatter(x, r, offset), n
+    eye = torch.eye(D, dtype=mu.dtype, device=mu.device)
     if prior is not None:
         scatter, weight = scatter + prior.psi * eye, n + prior.nu + D + 1  # eq-mixtures-map
     scatter, weight = shape(scatter, weight)
@@ -178,7 +186,7 @@ def m_step(
     return Parameters(n / N, mu, Sigma)  # eq-mixtures-m-step
 
 
-def _scatter(x: Columns, weights: tuple[Tensor, ...], offset: Tensor) -> Tensor:
+def _scatter(x: _Columns, r: Sequence[Tensor], offset: Tensor) -> Tensor:
     """sum_n r_n (x_n - mu)(x_n - mu)^T with mu = centre + offset, as sum_n r_n (x_n - centre)(x_n - mu)^T - offset sum_n r_n (x_n - mu)^T.
 
     So it is one product for all components. Its last term is zero but for the rounding of mu, which far from the centre would
@@ -186,8 +194,9 @@ def _scatter(x: Columns, weights: tuple[Tensor, ...], offset: Tensor) -> Tensor:
     """
     R, K, D = offset.shape
     total, shifts = offset.new_zeros(D + 1, R * K * D), offset.reshape(-1, D, 1)
-    for part, w in zip(x.parts, weights):
-        total.addmm_(part, (part[:D] - shifts).mul_(w.unsqueeze(1)).reshape(R * K * D, -1).T)
+    for part, w in zip(x.parts, r):
+        weighted = (part[:D] - shifts).mul_(w.reshape(R * K, 1, -1))
+        total.addmm_(part, weighted.reshape(R * K * D, -1).T)
     total = total.T.reshape(R, K, D, D + 1)
     scatter = total[..., :D] - total[..., D:] * offset.unsqueeze(-2)
     return (scatter + scatter.mT) / 2
@@ -220,12 +229,12 @@ def em(
         >>> last.theta.mu.shape, last.log_prob.shape
         (torch.Size([4, 3, 2]), torch.Size([4]))
     """
-    x = columns(x, theta.mu.shape[-1])
+    parts = _as_columns(x, theta.mu.shape[-1])
     for step in range(check_count(steps, "steps") + 1):
-        log_r, log_p = e_step(x, theta)
+        log_r, log_p = _e_step(parts, theta)
         yield Step(theta, log_p)
         if step < steps:
-            theta = m_step(x, log_r.exp_(), shape, prior, ridge)
+            theta = _m_step(parts, [part.exp_() for part in log_r], shape, prior, ridge)
 
 
 def bound(x: Tensor, log_r: Tensor, theta: Parameters) -> Tensor:
