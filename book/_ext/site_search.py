@@ -3,10 +3,13 @@
 Sphinx's own search knows pages, one language, and words between spaces.  A run of Chinese has none, and cutting it into
 words finds what the cutter cut: a reader types any part of it.  So the index is the text itself, by section, and the
 browser looks for what was typed (`_static/site-search.js`).  Titles are in one file, the texts of either language in one
-more: a reader of one language waits for half of the book.
+more: a reader of one language waits for half of the book.  Each of these is packed by bzip2, which needs a quarter less than
+the host's gzip, and written in base64, so that a script can bring it, from a disk too (`_static/search-unpack.js`).
 """
 from __future__ import annotations
 
+import base64
+import bz2
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,10 +27,11 @@ def write_index(app: Sphinx, error) -> None:
     rows = {name: site_pages.kept(app.doctreedir, name)["sections"] for name in app.env.collect_relations()}  # in the order of reading
     write(site, "places", [[name, bool(chapters.get(name)), [row[:3] for row in rows[name]]] for name in rows])
     for language, column in (("en", 3), ("zh", 4)):
-        write(site, language, [[row[column] for row in page] for page in rows.values()])
+        text = "\n".join(row[column] for page in rows.values() for row in page)  # no row holds a line's end
+        write(site, language, base64.b64encode(bz2.compress(text.encode())).decode())
 
 
-def write(site: Path, name: str, content: list) -> None:
+def write(site: Path, name: str, content: list | str) -> None:
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     (site / f"_static/search-{name}.js").write_text(f"(window.bookSearch??={{}}).{name}={text};\n", "utf-8")
 

@@ -51,6 +51,22 @@
     if (document.activeElement === document.body) button?.focus({ preventScroll: true });
   });
 
+  // Who turns to the search will soon want the text of the book: it is fetched while they type. (Its own page: at once.)
+  const here = document.currentScript.src, ahead = new Set();
+  window.bookSearchAhead = (rel) => {
+    for (const name of ["places", "unpack", bookLanguage.current === "zh" ? "zh" : "en"]) {
+      if (ahead.has(name)) continue;
+      ahead.add(name);
+      const href = new URL(`search-${name}.js`, here);
+      document.head.append(Object.assign(document.createElement("link"), { rel, as: "script", href }));
+    }
+  };
+  for (const turn of ["focusin", "pointerover"]) {
+    document.addEventListener(turn, ({ target }) => {
+      if (target.closest?.(".search-button__button, #pst-search-dialog")) bookSearchAhead("prefetch");
+    });
+  }
+
   // Paper is light, and nothing can be unfolded on it.
   const paper = matchMedia("print");
   let onScreen, folded = [];

@@ -19,7 +19,10 @@
     if (asked.has(lang)) return;
     asked.add(lang);
     document.head.append(element("script", { src: new URL(`search-${lang}.js`, folder), onload() {
-      window.bookSearch[lang].flat().forEach((text, i) => { sections[i].text[lang] = text; });
+      const packed = Uint8Array.from(atob(window.bookSearch[lang]), (letter) => letter.charCodeAt(0));
+      const texts = new TextDecoder().decode(window.bookUnpack(packed)).split("\n");
+      texts.forEach((text, i) => { sections[i].text[lang] = text; });
+      delete window.bookSearch[lang];
       loaded.add(lang);
       show();
     } }));

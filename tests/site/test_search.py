@@ -1,12 +1,19 @@
 """Words typed into the search lead to the section that is about them, in either language."""
 from __future__ import annotations
 
-import json
+import base64
+import bz2
+import gzip
+import hashlib
+import random
 import re
 from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup, SoupStrainer
+
+from tests.site.index import index, texts, weight
+from tools.common import chapters
 
 pytestmark = pytest.mark.site
 
@@ -51,18 +58,6 @@ def search(visit):
     return ask
 
 
-def script(site, name: str) -> list:
-    text = (site.root / f"_static/search-{name}.js").read_text("utf-8")
-    return json.loads(text.removeprefix(f"(window.bookSearch??={{}}).{name}=").rstrip().rstrip(";"))
-
-
-def index(site) -> list:
-    """Of each page: its name, whether it is a chapter's, and of each section anchor, titles and texts in both languages."""
-    pages = zip(*(script(site, name) for name in ("places", "en", "zh")), strict=True)
-    return [[name, is_chapter, [[*place, *texts] for place, *texts in zip(places, en, zh, strict=True)]]
-            for (name, is_chapter, places), en, zh in pages]
-
-
 def test_queries_reach_the_right_sections(search, book):
     for words, expected in QUERIES.items():
         results = search(book, words)
@@ -78,6 +73,52 @@ def brought(tab) -> set[str]:
     """The languages whose texts the page has fetched."""
     names = tab.page.evaluate("performance.getEntriesByType('resource').map((entry) => entry.name)")
     return {found[1] for name in names if (found := re.search(r"/search-(en|zh)\.js", name))}
+
+
+# Packed, in bytes: what is there without a chapter (references, what was measured, the shared library, …), and one chapter.
+FIXED, CHAPTER = 36_000, 25_000
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_texts_of_a_language_keep_their_budget(book, language):
+    limit = FIXED + CHAPTER * len(chapters())
+    zipped = len(gzip.compress("\n".join(texts(book, language)).encode(), 6))
+    assert len(texts(book, language)) > 500 and weight(book, language) < min(limit, 0.8 * zipped)
+
+
+SEVERAL = [b"", b"a", b"aaaa", b"aaaaa", 300 * b"a" + 4 * b"b" + 259 * b"c", bytes(range(256)), 500_000 * b"ab", 1_000_000 * b"\0",
+           random.Random(0).randbytes(20_000), "潜变量模型 bound; ".encode() * 70_000, random.Random(1).randbytes(1_000_000)]
+
+
+def test_texts_are_unpacked_as_they_were(visit, sample):
+    """Runs of one byte, every byte, several blocks; and a byte that is changed gives something else."""
+    tab = visit(sample)
+    tab.open(sample.url("search.html"))
+    unpacked = """async (packed) => { const bytes = bookUnpack(Uint8Array.from(atob(packed), (c) => c.charCodeAt(0)));
+      const sum = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+      return [...sum].map((byte) => byte.toString(16).padStart(2, "0")).join(""); }"""
+    for text in SEVERAL:
+        packed = bytearray(bz2.compress(text))
+        assert tab.page.evaluate(unpacked, base64.b64encode(packed).decode()) == hashlib.sha256(text).hexdigest()
+    packed[len(packed) // 2] ^= 1
+    assert tab.page.evaluate(unpacked, base64.b64encode(packed).decode()) != hashlib.sha256(text).hexdigest()
+
+
+AHEAD = "performance.getEntriesByType('resource').map((e) => e.name).filter((name) => /search-/.test(name)).length"
+
+
+@pytest.mark.parametrize("locale, language", [("en-GB", "en"), ("zh-CN", "zh")])
+@pytest.mark.parametrize("turn", ["hover", "keys"])
+def test_text_is_fetched_while_the_reader_turns_to_the_search(visit, sample, locale, language, turn):
+    tab = visit(sample, locale=locale)
+    tab.open(sample.url("book/index.html"))
+    assert tab.page.evaluate(AHEAD) == 0
+    if turn == "hover":
+        tab.page.locator(".search-button__button:visible").first.hover()
+    else:
+        tab.page.keyboard.press("Control+k")
+    tab.page.wait_for_function(f"{AHEAD} >= 3")
+    assert brought(tab) == {language} and tab.page.evaluate(AHEAD) == 3 and tab.faults == []
 
 
 @pytest.mark.parametrize("locale, first, words", [("en-GB", "en", "下界"), ("zh-CN", "zh", "bound")])

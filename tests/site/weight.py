@@ -2,9 +2,9 @@
 from __future__ import annotations
 
 FIRST, LATER = 1_000_000, 200_000  # with an empty cache; after another page of the book
-# The search has no server: its page brings the whole text of the book in one language, 30 to 40 kB a chapter, and there
-# will be fourteen.
-SEARCH_FIRST, SEARCH_LATER = 1_200_000, 650_000
+# The search has no server: its page brings the whole text of the book in one language (test_search.py: 25 kB a chapter, and
+# there will be fourteen) and all titles.
+SEARCH_FIRST, SEARCH_LATER = 1_000_000, 470_000
 SCROLL = """async () => {
   for (let y = 0; y < document.body.scrollHeight; y += innerHeight) {
     scrollTo({ top: y, behavior: "instant" });
