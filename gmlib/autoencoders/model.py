@@ -75,7 +75,7 @@ def denoising_loss(model: nn.Module, x: Tensor, generator: torch.Generator | Non
 def sparse_loss(model: Autoencoder, x: Tensor, generator: torch.Generator | None = None, weight: float = 0.1):
     """Reconstruction, and ``weight`` times the sum of the code's magnitudes: minus the log of a Laplace prior on f(x), up to a constant.
 
-    Scaling the code down and the decoder up would evade it: keep the decoder's columns at length one, as
+    Scaling the code down and the decoder up would evade it: keep the decoder's atoms at length one, as
     :class:`~gmlib.autoencoders.SparseCoder` does.
 
     Returns:
