@@ -11,6 +11,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from gmlib.explore import Share, odds_of, refitted, shared
+from gmlib.explore.share import _told
 from gmlib.mixtures import Parameters, bound, em, log_joint
 from tests.explore import share_oracle as oracle
 
@@ -120,6 +121,7 @@ def test_what_the_figure_is_there_to_show():
 FINE = dict(one=(0.0, 1.0), two=(1.0, 1.0), weight=0.5)
 BAD = {
     "one must have a mean from -4 to 4 and an sd from 0.02 to 3, got (4.1, 1.0)": lambda: shared(**FINE | {"one": (4.1, 1.0)}, odds=[0.0] * 12),
+    "one must have a mean from -4 to 4 and an sd from 0.02 to 3, got (-4.1, 1.0)": lambda: odds_of((-4.1, 1.0), (1.0, 1.0), 0.5),
     "two must have a mean from -4 to 4 and an sd from 0.02 to 3, got (1.0, 0.01)": lambda: odds_of((0.0, 1.0), (1.0, 0.01), 0.5),
     "two must have a mean from -4 to 4 and an sd from 0.02 to 3, got (nan, 1.0)": lambda: odds_of((0.0, 1.0), (math.nan, 1.0), 0.5),
     "one must have a mean from -4 to 4 and an sd from 0.02 to 3, got (0.0, 3.01)": lambda: odds_of((0.0, 3.01), (0.0, 1.0), 0.5),
@@ -128,6 +130,7 @@ BAD = {
     "odds must be 12 numbers from -100000 to 100000, got [0.0, 1.0]": lambda: refitted([0.0, 1.0]),
     "odds must be 12 numbers from -100000 to 100000, got [nan": lambda: shared(**FINE, odds=[math.nan] * 12),
     "odds must be 12 numbers from -100000 to 100000, got [200000.0": lambda: refitted([2e5] * 12),
+    "odds must be 12 numbers from -100000 to 100000, got [-200000.0": lambda: refitted([-2e5] * 12),
 }
 
 
@@ -175,6 +178,7 @@ def test_picture_has_places_hills_shares_and_bars(state):
 def test_picture_of_a_bound_below_the_axis():
     *_, bars = drawn(STATES[3])
     assert [bar.get_width() for bar in bars.patches[:2]] == [0, 0]
+    assert _told(-0.0004) == "0.000" and _told(-40.1235) == "\N{MINUS SIGN}40.124"
 
 
 def test_what_is_moved_in_the_browser_is_read_in_python():
