@@ -4,6 +4,7 @@ The first part needs no notebook; in the second, kernels run notebooks as `tools
 """
 
 import builtins
+import contextvars
 import copy
 import json
 import threading
@@ -58,6 +59,14 @@ def test_a_thread_of_the_answer_cannot_ask_for_what_is_right(monkeypatch):
         return out[0]
 
     with pytest.raises(CheckFailed):
+        check(KL, answer)
+
+
+def test_a_fresh_context_of_the_answer_cannot_ask_either():
+    def answer(mu, sigma):
+        return contextvars.Context().run(find(KL).specification, mu.tolist(), sigma.tolist())
+
+    with pytest.raises(CheckFailed, match="PermissionError"):
         check(KL, answer)
 
 
