@@ -106,8 +106,8 @@ def test_a_build_after_changes_gives_what_a_build_anew_gives(source):
     after = read_at(source)
     unread = {name.removesuffix(".doctree") for name in after if after[name] == before[name]}
     assert unread == {
-        "book/boundary", "book/shift", "book/bend", "book/duel", "book/fade", "book/reach", "book/denoise", "book/names",
-        "book/equations/nb", "notebooks/explore",
+        "book/boundary", "book/shift", "book/bend", "book/duel", "book/fade", "book/reach", "book/denoise", "book/share",
+        "book/names", "book/equations/nb", "notebooks/explore",
     }  # fmt: skip
     assert pictures - set((site / "_images").iterdir()), "the notebook's old picture is gone"
     shutil.copytree(site, source.parent / "changed")
