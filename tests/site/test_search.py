@@ -33,7 +33,7 @@ QUERIES = {
     "后验坍缩": {f"{VAE}#posterior-collapse"},
     "posterior collapse": {f"{VAE}#posterior-collapse"},
     "ELBO": {INFERENCE, VAE, "book/vae.html"},
-    "encoder": {f"{VAE}#one-encoder-for-every-example"},
+    "encoder": {f"{VAE}#one-encoder-for-every-example", "notebooks/autoencoders/features.html"},
     "码本": {VQ},
     "straight-through": {f"{VQ}#the-gradient-of-a-choice"},
     "sampled_elbo": {"book/api/vae.html#gmlib.vae.VAE.sampled_elbo"},
